@@ -1,0 +1,135 @@
+"""The catalogue: products, elements, slots and rules, with the candidates of every product and slot.
+
+Elements and products are addressed by *row* (their position in the catalogue), an int32; ids appear only at the edge.
+`EMPTY` (-1) stands for the empty element of a slot that is not required.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from genco.data.rules import Rule
+from genco.errors import UnknownIdError
+
+EMPTY = -1
+APPROVED, PENDING, BLOCKED = "approved", "pending", "blocked"
+STATUSES = (APPROVED, PENDING, BLOCKED)
+PRODUCT_COLUMNS = ("product_id",)
+ELEMENT_COLUMNS = ("element_id", "product_id", "component", "text", "image_uri", "status")
+
+Rows = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place of the card. A component with three highlights has three slots over one pool."""
+
+    name: str
+    component: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Products and elements as tables (columns of INTERFACES; every other column is a feature)."""
+
+    slots: tuple[Slot, ...]
+    products: pl.DataFrame
+    elements: pl.DataFrame
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def num_slots(self) -> int:
+        return len(self.slots)
+
+    @property
+    def num_products(self) -> int:
+        return self.products.height
+
+    @property
+    def num_elements(self) -> int:
+        return self.elements.height
+
+    @cached_property
+    def product_rows(self) -> dict[str, int]:
+        return {product_id: row for row, product_id in enumerate(self.products["product_id"])}
+
+    @cached_property
+    def element_rows(self) -> dict[str, int]:
+        return {element_id: row for row, element_id in enumerate(self.elements["element_id"])}
+
+    @cached_property
+    def element_product(self) -> Rows:
+        """Product row of each element; -1 = shared by all products."""
+        owner = self.elements.select(pl.col("product_id").cast(pl.String)).join(
+            self.products.select(pl.col("product_id").cast(pl.String)).with_row_index("row"),
+            on="product_id",
+            how="left",
+            maintain_order="left",
+        )
+        return owner["row"].cast(pl.Int32).fill_null(-1).to_numpy()
+
+    @cached_property
+    def components(self) -> tuple[str, ...]:
+        """Component names in order of first slot."""
+        return tuple(dict.fromkeys(slot.component for slot in self.slots))
+
+    @cached_property
+    def element_component(self) -> Rows:
+        """Index into `components` of each element; -1 = a component that no slot shows."""
+        index = {name: i for i, name in enumerate(self.components)}
+        return np.array([index.get(name, -1) for name in self.elements["component"]], dtype=np.int32)
+
+    @cached_property
+    def element_approved(self) -> NDArray[np.bool_]:
+        return (self.elements["status"] == APPROVED).to_numpy()
+
+    @cached_property
+    def _pools(self) -> tuple[dict[tuple[int, int], Rows], dict[int, Rows]]:
+        """Approved element rows by (product row, component), and those shared by all products by component."""
+        rows = np.flatnonzero(self.element_approved & (self.element_component >= 0)).astype(np.int32)
+        order = np.lexsort((rows, self.element_component[rows], self.element_product[rows]))
+        rows = rows[order]
+        keys = np.stack([self.element_product[rows], self.element_component[rows]], axis=1)
+        starts = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=keys[:1] - 1) != 0, axis=1))
+        own: dict[tuple[int, int], Rows] = {}
+        shared: dict[int, Rows] = {}
+        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+            product, component = int(keys[start, 0]), int(keys[start, 1])
+            if product < 0:
+                shared[component] = rows[start:stop]
+            else:
+                own[product, component] = rows[start:stop]
+        return own, shared
+
+    def pool(self, product: int, slot: int) -> Rows:
+        """Approved element rows of the slot's component for the product (ascending), before any rule.
+
+        Shared elements come last; the empty element is not in it.
+        """
+        own, shared = self._pools
+        component = self.components.index(self.slots[slot].component)
+        none = np.empty(0, dtype=np.int32)
+        return np.concatenate([own.get((product, component), none), shared.get(component, none)])
+
+    def candidates(self, product: int, slot: int) -> Rows:
+        """`pool`, with `EMPTY` appended where the slot is not required. Rules are applied by `runtime.legal_space`."""
+        pool = self.pool(product, slot)
+        return pool if self.slots[slot].required else np.append(pool, np.int32(EMPTY)).astype(np.int32)
+
+    def product_row(self, product_id: str) -> int:
+        """Row of `product_id`. Raises `UnknownIdError`."""
+        row = self.product_rows.get(product_id)
+        if row is None:
+            raise UnknownIdError(f"Unknown product_id {product_id!r}: the catalogue has {self.num_products} products.")
+        return row
+
+    def combination_ids(self, combination: Rows) -> tuple[str | None, ...]:
+        """Element ids of one combination of element rows, None for the empty element."""
+        ids = self.elements["element_id"]
+        return tuple(None if row == EMPTY else str(ids[int(row)]) for row in combination)
