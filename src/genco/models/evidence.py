@@ -1,0 +1,129 @@
+"""Gaussian posterior of the additive weights with prior scales learned by marginal likelihood.
+
+The log enters only through sums: an information matrix and a linear term (Laplace's approximation at the last mode),
+so statistics of shards and of later days add up. Prior variances, one per block of weights, are MacKay's fixed point
+of the evidence (MacKay 1992, eq. 32; Tipping 2001): a block the data do not support shrinks to nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg as linalg
+from numpy.typing import NDArray
+
+from genco.runtime.terms import TermLayout
+
+SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-8, 4.0
+Weights = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GaussianStatistics:
+    """information: [weight, weight] · linear: [weight], the gradient plus information times the weights it was taken at."""
+
+    information: Weights
+    linear: Weights
+
+    def __add__(self, other: GaussianStatistics) -> GaussianStatistics:
+        return GaussianStatistics(self.information + other.information, self.linear + other.linear)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """mean: [weight] · covariance: [weight, weight] · prior_variance: [weight] · block_variance: per block ·
+    evidence: log marginal likelihood of the Gaussian approximation, up to a constant of the data."""
+
+    mean: Weights
+    covariance: Weights
+    prior_variance: Weights
+    block_variance: dict[str, float]
+    evidence: float
+
+
+def fit_evidence(
+    statistics: GaussianStatistics,
+    layout: TermLayout,
+    spectrum: Sequence[NDArray[np.float32]],
+    exponent: float,
+    start: dict[str, float] | None = None,
+    max_rounds: int = 60,
+    tolerance: float = 0.02,
+) -> Posterior:
+    """Learn block variances and return the posterior. `start` gives variances to begin from, by block name."""
+    shape = layout.prior_shape(spectrum, exponent)
+    variance = np.array([(start or {}).get(block.name, 1e-3) for block in layout.blocks])
+    posterior = _solve(statistics, layout, shape, variance)
+    for _ in range(max_rounds):
+        updated = _mackay_update(posterior, layout, shape, variance)
+        change = np.abs(np.log(updated) - np.log(variance)).max(initial=0.0)
+        variance = updated
+        posterior = _solve(statistics, layout, shape, variance)
+        if change < tolerance:
+            break
+    return posterior
+
+
+def solve_with(
+    statistics: GaussianStatistics,
+    layout: TermLayout,
+    spectrum: Sequence[NDArray[np.float32]],
+    exponent: float,
+    block_variance: dict[str, float],
+) -> Posterior:
+    """The posterior at given block variances."""
+    variance = np.array([block_variance[block.name] for block in layout.blocks])
+    return _solve(statistics, layout, layout.prior_shape(spectrum, exponent), variance)
+
+
+def _mackay_update(posterior: Posterior, layout: TermLayout, shape: Weights, variance: Weights) -> Weights:
+    updated = variance.copy()
+    spread = np.diagonal(posterior.covariance)
+    for i, block in enumerate(layout.blocks):
+        part = slice(block.start, block.stop)
+        supported = block.size - float((spread[part] / (shape[part] * variance[i])).sum())
+        squared = float((posterior.mean[part] ** 2 / shape[part]).sum())
+        updated[i] = squared / max(supported, 1e-3)
+    return np.clip(updated, SMALLEST_VARIANCE, LARGEST_VARIANCE)
+
+
+def _solve(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Posterior:
+    prior = np.empty(layout.num_weights)
+    for block, value in zip(layout.blocks, variance, strict=True):
+        prior[block.start : block.stop] = value * shape[block.start : block.stop]
+    scale = np.sqrt(prior)
+    inner = scale[:, None] * statistics.information * scale[None, :]
+    inner[np.diag_indices_from(inner)] += 1.0
+    factor = linalg.cholesky(inner, lower=True, check_finite=False)
+    mean = scale * linalg.cho_solve((factor, True), scale * statistics.linear, check_finite=False)
+    inverse, _ = linalg.lapack.dpotri(factor, lower=1)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    evidence = 0.5 * float(statistics.linear @ mean) - float(np.log(np.diagonal(factor)).sum())
+    return Posterior(
+        mean,
+        scale[:, None] * inverse * scale[None, :],
+        prior,
+        {block.name: float(value) for block, value in zip(layout.blocks, variance, strict=True)},
+        evidence,
+    )
+
+
+def variance_component(residual: Weights, curvature: Weights, rounds: int = 200) -> float:
+    """Prior variance of many small independent effects from their scores: maximises the marginal likelihood.
+
+    residual, curvature: [effect], first and (negative) second derivative of the log-likelihood at zero effect, so that
+    residual ~ N(0, curvature + curvature^2 * variance). Returns 0 where the data do not support an effect.
+    """
+    seen = curvature > 0
+    if not seen.any():
+        return 0.0
+    r2, h = residual[seen] ** 2, curvature[seen]
+    grid = np.concatenate([[0.0], np.geomspace(1e-6, 4.0, rounds)])
+    spread = h[None, :] + np.square(h)[None, :] * grid[:, None] if len(h) * len(grid) < 5e6 else None
+    if spread is not None:
+        score = -0.5 * (np.log(spread) + r2[None, :] / spread).sum(axis=1)
+    else:
+        score = np.array([-0.5 * (np.log(h + h * h * v) + r2 / (h + h * h * v)).sum() for v in grid])
+    return float(grid[int(score.argmax())])
