@@ -116,6 +116,15 @@ def slot_pools(scenario: Scenario, product: int) -> tuple[NDArray[np.int32], ...
     )
 
 
+def kept_elements(scenario: Scenario, rng: np.random.Generator, per_component: Sequence[int]) -> NDArray[np.bool_]:
+    """A random choice of `per_component` elements of every product and component, as a mask [element]."""
+    parts = []
+    for component, num_kept in zip(scenario.components, per_component, strict=True):
+        order = rng.random((scenario.num_products, component.num_candidates)).argsort(axis=1)
+        parts.append(order < num_kept)
+    return np.concatenate(parts, axis=1).ravel()
+
+
 def rotate(tastes: Floats, degrees: float, rng: np.random.Generator) -> Floats:
     """Turn every row of `tastes` [segment, dim] by `degrees` in a random plane that holds it; its length stays."""
     length = np.linalg.norm(tastes, axis=1, keepdims=True)
@@ -155,16 +164,7 @@ def _never_logged(scenario: Scenario, seed: int) -> tuple[NDArray[np.bool_], NDA
     products[stream(seed, "never logged products").permutation(scenario.num_products)[:num_cold]] = True
     elements = products[element_products(scenario)]
     rng = stream(seed, "never logged elements")
-    free = ~elements & ~_protected(scenario, rng, [component.num_slots for component in scenario.components])
+    free = ~elements & ~kept_elements(scenario, rng, [component.num_slots for component in scenario.components])
     num_cold = round(scenario.never_logged_elements * int((~elements).sum()))
     elements[rng.permutation(np.flatnonzero(free))[:num_cold]] = True
     return products, elements
-
-
-def _protected(scenario: Scenario, rng: np.random.Generator, per_component: Sequence[int]) -> NDArray[np.bool_]:
-    """A random choice of `per_component` elements of every product and component: [element] bool."""
-    parts = []
-    for component, num_kept in zip(scenario.components, per_component, strict=True):
-        order = rng.random((scenario.num_products, component.num_candidates)).argsort(axis=1)
-        parts.append(order < num_kept)
-    return np.concatenate(parts, axis=1).ravel()

@@ -13,7 +13,6 @@ from genco.types import Floats
 Rows = NDArray[np.int32]
 
 TEMPERATURE, UNIFORM_SHARE = 0.5, 0.1
-EMPTY = -1
 
 
 class LoggingPolicy(Protocol):

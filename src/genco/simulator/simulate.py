@@ -11,26 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from genco.data.catalogue import APPROVED, Slot
+from genco.data.catalogue import APPROVED, EMPTY, Slot
 from genco.data.rules import Rule
 from genco.errors import ConfigError
 from genco.rng import stream
-from genco.simulator.draw import (
-    CONTENT_DIM,
-    DrawnWorld,
-    component_starts,
-    draw_world,
-    element_products,
-)
-from genco.simulator.logging_policies import (
-    TEMPERATURE,
-    LoggingPolicy,
-    SoftmaxSlots,
-    UniformSlots,
-    mixed_softmax,
-    preferences,
-)
-from genco.simulator.scenarios import SOFTMAX, Scenario, scenario_named
+from genco.simulator.collection import logging_policy
+from genco.simulator.draw import CONTENT_DIM, DrawnWorld, draw_world, element_products, slot_pools
+from genco.simulator.jd_card import Cards, draw_cards
+from genco.simulator.logging_policies import LoggingPolicy
+from genco.simulator.scenarios import Scenario, scenario_named
 from genco.simulator.world import Rows, World, sigmoid
 
 CHUNK_ROWS = 131_072
@@ -55,7 +44,7 @@ class Simulation:
     rules: tuple[Rule, ...]
     products: pl.DataFrame
     elements: pl.DataFrame
-    drawn: DrawnWorld
+    cards: Cards | None = None
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -72,7 +61,34 @@ class Simulation:
 
     def assets(self) -> Iterator[tuple[str, bytes]]:
         """Files of the catalogue as (relative path, content)."""
-        yield from ()
+        if self.cards is not None:
+            yield from self.cards.assets()
+
+    def candidates(self, product: int) -> tuple[Rows, ...]:
+        """Approved element rows of every slot for the product, with -1 (empty) last where the slot may stay empty."""
+        pools = slot_pools(self.scenario, product)
+        if self.cards is not None:
+            pools = tuple(pool[self.cards.approved[pool]] for pool in pools)
+        empty = np.array([EMPTY], dtype=np.int32)
+        return tuple(
+            pool if slot.required else np.concatenate([pool, empty])
+            for slot, pool in zip(self.slots, pools, strict=True)
+        )
+
+    def is_legal(self, product: Rows, combination: Rows) -> NDArray[np.bool_]:
+        """Whether element rows [batch, slot] are of the product and slot, approved, and break no rule: [batch]."""
+        legal = np.ones(len(product), dtype=bool)
+        per_product = self.scenario.elements_per_product
+        for slot, component in enumerate(self.scenario.slot_component):
+            rows = combination[:, slot]
+            empty = rows == EMPTY
+            inside = (rows >= 0) & (rows < self.world.num_elements)
+            known = np.where(inside, rows, 0)
+            fits = inside & (known // per_product == product) & (self.world.element_component[known] == component)
+            if self.cards is not None:
+                fits &= self.cards.approved[known]
+            legal &= np.where(empty, not self.slots[slot].required, fits)
+        return legal & self.cards.keeps_rules(self.scenario, combination) if self.cards is not None else legal
 
     def impressions(self) -> Iterator[pl.DataFrame]:
         """The log in time order, at most `CHUNK_ROWS` rows at a time."""
@@ -151,58 +167,47 @@ def simulate(scenario: str | Scenario, num_impressions: int | None = None, seed:
         raise ConfigError(f"Parameter `num_impressions` must be at least 1. Found {num_impressions}.")
     if seed < 0:
         raise ConfigError(f"Parameter `seed` must not be negative. Found {seed}.")
-    drawn = draw_world(scenario, seed)
-    product_ids = [f"p{row:05d}" for row in range(scenario.num_products)]
+    cards = draw_cards(scenario, seed) if scenario.text else None
+    drawn = draw_world(scenario, seed, *((cards.style, cards.told) if cards else ()))
+    products = _products(scenario, drawn, cards)
+    elements = _elements(scenario, drawn, cards, products["product_id"])
     return Simulation(
         scenario=scenario,
         seed=seed,
         num_impressions=num_impressions,
         world=drawn.world,
-        policy=_logging_policy(scenario, drawn.world, seed),
+        policy=logging_policy(scenario, drawn.world, seed, cards),
         slots=tuple(
             Slot(name, scenario.components[component].name, scenario.components[component].required)
             for name, component in zip(scenario.slot_names, scenario.slot_component, strict=True)
         ),
-        rules=(),
-        products=pl.DataFrame({"product_id": product_ids, **drawn.hints}),
-        elements=_elements(scenario, drawn, product_ids),
-        drawn=drawn,
+        rules=cards.rules(scenario, products["product_id"], elements["element_id"]) if cards else (),
+        products=products,
+        elements=elements,
+        cards=cards,
     )
 
 
-def _elements(scenario: Scenario, drawn: DrawnWorld, product_ids: list[str]) -> pl.DataFrame:
+def _products(scenario: Scenario, drawn: DrawnWorld, cards: Cards | None) -> pl.DataFrame:
+    product_ids = [f"p{row:05d}" for row in range(scenario.num_products)]
+    return pl.DataFrame({"product_id": product_ids, **drawn.hints, **(cards.product_columns if cards else {})})
+
+
+def _elements(scenario: Scenario, drawn: DrawnWorld, cards: Cards | None, product_ids: pl.Series) -> pl.DataFrame:
     num_elements = scenario.num_elements
+    nothing = [None] * num_elements
     names = pl.Series([component.name for component in scenario.components])
     return pl.DataFrame(
         {
             "element_id": [f"e{row:07d}" for row in range(num_elements)],
-            "product_id": pl.Series(product_ids).gather(pl.Series(element_products(scenario))),
+            "product_id": product_ids.gather(pl.Series(element_products(scenario))),
             "component": names.gather(pl.Series(drawn.world.element_component.astype(np.int32))),
-            "text": pl.Series([None], dtype=pl.String).new_from_index(0, num_elements),
-            "image_uri": pl.Series([None], dtype=pl.String).new_from_index(0, num_elements),
-            "status": pl.repeat(APPROVED, num_elements, eager=True),
-            **{f"x{i}": drawn.content[:, i] for i in range(CONTENT_DIM)},
+            "text": pl.Series(cards.text if cards else nothing, dtype=pl.String),
+            "image_uri": pl.Series(cards.image_uri if cards else nothing, dtype=pl.String),
+            "status": pl.Series(cards.status.tolist() if cards else [APPROVED] * num_elements),
+            **{f"x{i}": pl.Series(drawn.content[:, i]).fill_nan(None) for i in range(CONTENT_DIM)},
         }
     )
-
-
-def _slot_rows(scenario: Scenario) -> list[Rows]:
-    """Element rows of each slot's component: [product, candidate]."""
-    first = np.arange(scenario.num_products, dtype=np.int32)[:, None] * scenario.elements_per_product
-    starts = component_starts(scenario)
-    return [
-        first + starts[c] + np.arange(scenario.components[c].num_candidates, dtype=np.int32)
-        for c in scenario.slot_component
-    ]
-
-
-def _logging_policy(scenario: Scenario, world: World, seed: int) -> LoggingPolicy:
-    rows = _slot_rows(scenario)
-    if scenario.logging == SOFTMAX:
-        rng, own = stream(seed, "logging noise"), world.own_effects()
-        beliefs = [preferences(own, pool, rng.standard_normal(pool.shape)) for pool in rows]
-        return SoftmaxSlots(tuple(rows), tuple(mixed_softmax(np.exp(g / TEMPERATURE)) for g in beliefs))
-    return UniformSlots.over(~world.never_logged_elements, rows)
 
 
 def _index(rows: Rows, num_ids: int) -> pl.Series:

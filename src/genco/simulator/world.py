@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.errors import DataError
+from genco.simulator.ascent import best_by_ascent
 from genco.simulator.shapley import game, shapley_values
 from genco.types import Floats, LogitTables
 
@@ -49,7 +50,7 @@ class World:
     element_component: [element] · tastes: [epoch, segment, dim], one epoch unless tastes drift · component_taste:
     [component, dim] · bilinear: [component, component, dim, dim], read at (component of c, component of c') for slots
     c < c' · hidden: [slot * dim, unit] · readout: [unit] · never_logged_products, never_logged_elements: bool, True =
-    the log never shows it (every element of a never-logged product is never logged) · epoch: row of `tastes` in force.
+    the scenario keeps it out of the log (with a product, all its elements) · epoch: row of `tastes` in force.
     """
 
     slot_names: tuple[str, ...]
@@ -136,6 +137,20 @@ class World:
         played = game(np.atleast_2d(np.asarray(combination, dtype=np.int32)), candidates)
         values = shapley_values(self.slot_tables(product, context, played.rows, content), played)
         return values.reshape(np.shape(combination))
+
+    def best_by_ascent(
+        self,
+        product: int,
+        context: int,
+        candidates: Sequence[Rows],
+        starts: int = 1_000,
+        seed: int = 0,
+        content: bool = False,
+    ) -> tuple[Rows, float]:
+        """Element rows [slot] of the best combination coordinate ascent finds, and its logit. See `ascent`."""
+        positions, logit = best_by_ascent(self.slot_tables(product, context, candidates, content), starts, seed)
+        combination = [rows[position] for rows, position in zip(candidates, positions, strict=True)]
+        return np.array(combination, dtype=np.int32), logit
 
     def own_effects(self) -> Floats:
         """Own effect of every element averaged over segments, before the strength is applied: [element]."""
