@@ -123,9 +123,9 @@ def test_missing_array_is_named() -> None:
     world = simulate("pairs_dense", 10, seed=1).world
     arrays = world.to_arrays()
     del arrays["idio"]
-    with pytest.raises(DataError, match="must have array 'idio'"):
+    with pytest.raises(DataError, match=r"must have array 'idio'"):
         truth_from_arrays(arrays, world.truth_info())
-    with pytest.raises(DataError, match="must be 'world' or 'table'. Found 'other'"):
+    with pytest.raises(DataError, match=r"must be 'world' or 'table'. Found 'other'"):
         truth_from_arrays(arrays, {"kind": "other"})
 
 

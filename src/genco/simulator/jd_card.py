@@ -83,6 +83,7 @@ class Cards:
         title, highlight = components.index(TITLE), components.index(HIGHLIGHT)
         titles = combination[:, scenario.slot_component.index(title)]
         row, within = np.divmod(titles, scenario.elements_per_product)
+        row = np.clip(row, 0, scenario.num_products - 1)
         shown = [combination[:, slot] for slot, c in enumerate(scenario.slot_component) if c == highlight]
         kept = np.ones(len(combination), dtype=bool)
         for highlights in shown:
