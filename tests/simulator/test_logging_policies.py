@@ -8,7 +8,7 @@ from itertools import product as every
 import numpy as np
 import pytest
 
-from genco.simulator.logging_policies import LoggingPolicy, mixed_softmax, preferences
+from genco.simulator.logging_policies import LoggingPolicy, inverse_cumulative, mixed_softmax, preferences
 from genco.simulator.scenarios import SCENARIOS, ComponentSpec, Scenario
 from genco.simulator.simulate import Simulation, simulate
 
@@ -94,9 +94,14 @@ def test_confounded_logging_favours_better_elements() -> None:
 
 
 def test_mixed_softmax_by_hand() -> None:
-    weight = np.array([[1.0, 3.0, 0.0]])
-    np.testing.assert_allclose(mixed_softmax(weight), [[0.9 * 0.25 + 0.05, 0.9 * 0.75 + 0.05, 0.0]])
+    weight = np.array([[1.0], [3.0], [0.0]])
+    np.testing.assert_allclose(mixed_softmax(weight), [[0.9 * 0.25 + 0.05], [0.9 * 0.75 + 0.05], [0.0]])
     np.testing.assert_allclose(mixed_softmax(np.array([[2.0]])), [[1.0]])
+
+
+def test_inverse_cumulative_never_picks_probability_zero() -> None:
+    cumulative = np.array([0.0, 0.25, 0.25, 1.0, 1.0])[:, None].repeat(4, axis=1)
+    assert inverse_cumulative(cumulative, np.array([0.0, 0.25, 0.9, 1 - 2**-53])).tolist() == [1, 3, 3, 3]
 
 
 def test_preferences_are_standardised_by_row() -> None:

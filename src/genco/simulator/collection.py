@@ -27,7 +27,7 @@ def logging_policy(scenario: Scenario, world: World, seed: int, cards: Cards | N
     rows = slot_rows(scenario)
     if scenario.logging == SOFTMAX:
         weights = _weights(scenario, world, seed, rows)
-        return SoftmaxSlots(tuple(rows), tuple(mixed_softmax(weight) for weight in weights))
+        return SoftmaxSlots(tuple(rows), tuple(mixed_softmax(weight.T).T for weight in weights))
     if scenario.logging == SEQUENTIAL and cards is not None:
         weights = _weights(scenario, world, seed, rows)
         approved = np.append(cards.approved, True)  # the empty element, row -1, is always there

@@ -81,7 +81,7 @@ class SoftmaxSlots:
         combination = np.empty((len(product), len(self.rows)), dtype=np.int32)
         propensity = np.ones(len(product))
         for slot, (rows, probability) in enumerate(zip(self.rows, self.probability, strict=True)):
-            position = self._positions(slot, product, draws[slot])
+            position = inverse_cumulative(probability.T.cumsum(axis=0)[:, product], draws[slot])
             combination[:, slot] = rows[product, position]
             propensity *= probability[product, position]
         return combination, propensity
@@ -92,15 +92,6 @@ class SoftmaxSlots:
             shown = rows[product] == combination[:, slot, None]
             total *= (probability[product] * shown).sum(axis=1)
         return total
-
-    def _positions(self, slot: int, product: Rows, draw: Floats) -> NDArray[np.int64]:
-        """Inverse of the cumulative distribution: one sorted array holds that of product p in (p, p + 1]."""
-        probability = self.probability[slot]
-        cumulative = probability.cumsum(axis=1)
-        cumulative[:, -1] = 1.0
-        sorted_sums = (cumulative + np.arange(len(probability))[:, None]).ravel()
-        found = np.searchsorted(sorted_sums, product + draw, side="right")
-        return np.asarray(np.clip(found - product.astype(np.int64) * probability.shape[1], 0, probability.shape[1] - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +118,9 @@ class SequentialSoftmax:
         propensity = np.ones(len(product))
         for slot in range(len(self.rows)):
             probability = self._probability(product, positions[:, :slot])
-            cumulative = probability.cumsum(axis=1)
-            position = (draws[slot, :, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
+            position = inverse_cumulative(probability.cumsum(axis=0), draws[slot])
             positions[:, slot] = position
-            propensity *= probability[batch, position]
+            propensity *= probability[position, batch]
         return self._rows_at(product, positions), propensity
 
     def propensity(self, product: Rows, combination: Rows) -> Floats:
@@ -141,24 +131,26 @@ class SequentialSoftmax:
             shown = rows[product] == combination[:, slot, None]
             positions[:, slot] = shown.argmax(axis=1)
             probability = self._probability(product, positions[:, :slot])
-            total *= np.where(shown.any(axis=1), probability[batch, positions[:, slot]], 0.0)
+            total *= np.where(shown.any(axis=1), probability[positions[:, slot], batch], 0.0)
         return total
 
     def _probability(self, product: Rows, prefix: Rows) -> Floats:
-        """Probability [batch, candidate] of the slot after `prefix` (positions [batch, slots so far])."""
+        """Probability [candidate, batch] of the slot after `prefix` (positions [batch, slots so far])."""
         slot = prefix.shape[1]
         component = self.slot_component[slot]
-        earlier = range(slot)
-        clashing = [d for d in earlier if (self.slot_component[d], component) in self.goes_with]
-        repeated = [d for d in earlier if self.slot_component[d] == component]
+        clashing = [d for d in range(slot) if (self.slot_component[d], component) in self.goes_with]
+        repeated = [d for d in range(slot) if self.slot_component[d] == component]
+        weight = self.weight[slot].T
         if not clashing and not repeated:
-            return mixed_softmax(self.weight[slot])[product]
-        weight = self.weight[slot][product]
+            return mixed_softmax(weight)[:, product]
+        weight = weight[:, product]
         for d in clashing:
-            weight *= self.goes_with[self.slot_component[d], component][product, prefix[:, d]]
+            goes_with = self.goes_with[self.slot_component[d], component]
+            flat = goes_with.reshape(-1, goes_with.shape[2]).T
+            weight *= flat[:, product * goes_with.shape[1] + prefix[:, d]]
         batch = np.arange(len(product))
         for d in repeated:
-            weight[batch, prefix[:, d]] = 0.0
+            weight[prefix[:, d], batch] = 0.0
         return mixed_softmax(weight)
 
     def _rows_at(self, product: Rows, positions: Rows) -> Rows:
@@ -166,10 +158,18 @@ class SequentialSoftmax:
 
 
 def mixed_softmax(weight: Floats) -> Floats:
-    """0.9 of `weight` normalised along the last axis plus 0.1 uniform over its positive entries."""
+    """0.9 of `weight` [candidate, ...] normalised along the first axis plus 0.1 uniform over its positive entries."""
     positive = weight > 0
-    softmax = weight * ((1 - UNIFORM_SHARE) / weight.sum(axis=-1, keepdims=True))
-    return np.asarray(softmax + positive * (UNIFORM_SHARE / positive.sum(axis=-1, keepdims=True)))
+    share = UNIFORM_SHARE / positive.sum(axis=0)
+    return np.asarray(weight * ((1 - UNIFORM_SHARE) / weight.sum(axis=0)) + positive * share)
+
+
+def inverse_cumulative(cumulative: Floats, draw: Floats) -> NDArray[np.int64]:
+    """Candidate [batch] that each uniform `draw` [batch] in [0, 1) falls on; `cumulative` is [candidate, batch].
+
+    A candidate of probability 0 is never picked.
+    """
+    return np.asarray((draw * cumulative[-1] >= cumulative).sum(axis=0))
 
 
 def preferences(own: Floats, rows: Rows, noise: Floats) -> Floats:

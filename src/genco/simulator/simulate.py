@@ -26,6 +26,7 @@ CHUNK_ROWS = 131_072
 FIRST_MICROSECOND = 1_767_225_600_000_000  # 2026-01-01 00:00 UTC
 LOG_MICROSECONDS = 28 * 24 * 3600 * 1_000_000
 _JITTER = 0.9
+_BLOCK_ROWS = 8_192  # what the processor's cache holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +100,15 @@ class Simulation:
         rng = stream(self.seed, "log", self.scenario.name, start // CHUNK_ROWS)
         product = self._logged_products[rng.integers(len(self._logged_products), size=rows)]
         segment = rng.integers(self.scenario.num_segments, size=rows, dtype=np.int32)
-        combination, propensity = self.policy.choose(rng, product)
-        clicks = rng.random(rows) < self._click_probability(start, product, segment, combination)
+        combination = np.empty((rows, len(self.slots)), dtype=np.int32)
+        propensity, probability = np.empty(rows), np.empty(rows)
+        for first in range(0, rows, _BLOCK_ROWS):
+            block = slice(first, min(first + _BLOCK_ROWS, rows))
+            combination[block], propensity[block] = self.policy.choose(rng, product[block])
+            probability[block] = self._click_probability(
+                start + first, product[block], segment[block], combination[block]
+            )
+        clicks = rng.random(rows) < probability
         if self.scenario.lost_clicks:
             clicks &= rng.random(rows) >= self.scenario.lost_clicks
         index = np.arange(start, start + rows)
