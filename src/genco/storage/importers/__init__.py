@@ -1,0 +1,25 @@
+"""One file per outside format: `import_<format>(source, out, num_impressions, seed, ...)` returns an `ImportSummary`.
+
+An importer either leaves a complete dataset folder at `out` or nothing at all, and every row of the source is written
+or counted under a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from genco.storage.importers.aes import import_aes
+from genco.storage.importers.autoco import import_autoco
+from genco.storage.importers.obd import import_obd
+from genco.storage.importers.summary import ImportSummary
+from genco.storage.importers.upworthy import import_upworthy
+
+__all__ = ["IMPORTERS", "ImportSummary", "import_aes", "import_autoco", "import_obd", "import_upworthy"]
+
+IMPORTERS: dict[str, Callable[..., ImportSummary]] = {
+    "upworthy": import_upworthy,
+    "aes": import_aes,
+    "autoco": import_autoco,
+    "obd": import_obd,
+}
+"""By the name used in `genco import FORMAT`."""

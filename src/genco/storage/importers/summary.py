@@ -1,0 +1,32 @@
+"""What an importer did, in numbers that add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from genco.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """Rows of the source are either written or counted under a reason: `rows_read = rows_written + sum(dropped)`.
+
+    name: of the dataset · dropped: reason -> rows (merging k rows into one counts k - 1 under `merged...`) ·
+    origin: who made the data and where the original is · notes: what to know before believing a number.
+    """
+
+    name: str
+    rows_read: int
+    rows_written: int
+    dropped: dict[str, int] = field(default_factory=dict)
+    origin: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def refuse_num_impressions(format_name: str, num_impressions: int | None) -> None:
+    """Raise `ConfigError` where a log is read as it is, so that no number of impressions can be asked for."""
+    if num_impressions is not None:
+        raise ConfigError(
+            f"Parameter `num_impressions` applies to formats whose log is drawn (aes, autoco), not to {format_name}. "
+            f"Found `num_impressions = {num_impressions}`."
+        )
