@@ -1,0 +1,157 @@
+"""The rules that the two tables of a catalogue must keep, and the rules of `dataset.toml` towards them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from genco.data.catalogue import ELEMENT_COLUMNS, PRODUCT_COLUMNS, STATUSES, Catalogue
+from genco.data.rules import Allow, Block, Distinct, Forbid, Only, Pin, Rule
+from genco.storage.dataset_toml import DATASET_FILE, DatasetMeta
+from genco.storage.toml_keys import unknown_value
+from genco.storage.violation import Finding, finding, words
+
+PRODUCTS_FILE = "catalogue/products.parquet"
+ELEMENTS_FILE = "catalogue/elements.parquet"
+_OPTIONAL_ELEMENT_TEXTS = {"product_id": None, "text": None, "image_uri": None, "status": "approved"}
+
+
+def complete_elements(elements: pl.DataFrame) -> pl.DataFrame:
+    """Add the optional columns that are absent (shared by all products, no content, approved)."""
+    absent = {
+        name: pl.lit(value, dtype=pl.String)
+        for name, value in _OPTIONAL_ELEMENT_TEXTS.items()
+        if name not in elements.columns
+    }
+    return plain_texts(elements.with_columns(**absent))
+
+
+def plain_texts(table: pl.DataFrame) -> pl.DataFrame:
+    """Categorical, enumerated and all-null columns as plain text."""
+    return table.with_columns(pl.col(pl.Categorical, pl.Null).cast(pl.String), pl.selectors.enum().cast(pl.String))
+
+
+def table_findings(
+    products: pl.DataFrame,
+    elements: pl.DataFrame,
+    products_file: str = PRODUCTS_FILE,
+    elements_file: str = ELEMENTS_FILE,
+) -> Iterator[Finding]:
+    """What is wrong inside the two tables. Stops after missing or mistyped columns, as nothing else can be judged."""
+    stop = False
+    for found in [
+        *_column_findings(products, products_file, PRODUCT_COLUMNS, ()),
+        *_column_findings(elements, elements_file, ("element_id", "component"), ELEMENT_COLUMNS),
+    ]:
+        stop = True
+        yield found
+    if stop:
+        return
+    yield from _id_findings(products, "product_id", products_file)
+    yield from _id_findings(elements, "element_id", elements_file)
+    yield from _text_findings(elements, "component", elements_file)
+    known = pl.col("product_id").is_null() | pl.col("product_id").is_in(products["product_id"].implode())
+    yield from _where(elements, ~known, "product_id", "unknown_product", "a product_id of the catalogue", elements_file)
+    status_rule = f"one of {', '.join(STATUSES)}"
+    known = pl.col("status").is_in(STATUSES).fill_null(False)
+    yield from _where(elements, ~known, "status", "status", status_rule, elements_file)
+    yield from _feature_findings(products, PRODUCT_COLUMNS, products_file)
+    yield from _feature_findings(elements, ELEMENT_COLUMNS, elements_file)
+
+
+def rule_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = DATASET_FILE) -> Iterator[Finding]:
+    """Names in the rules that are unknown, and slots that a rule or product leaves without any element."""
+    names = {
+        "slot": {slot.name for slot in meta.slots},
+        "element": catalogue.element_rows,
+        "product_id": catalogue.product_rows,
+    }
+    for number, rule in enumerate(meta.rules):
+        where = f"{file}, rule {number}"
+        for kind, value in _names_in(rule):
+            if value not in names[kind]:
+                expected = f"{rule} names an {unknown_value(kind, value, list(names[kind])[:5000])}"
+                yield Finding(where, "", f"unknown_{kind}", expected.rstrip("."), np.array([-1]), [value])
+        if isinstance(rule, Only):
+            wrong = [combination for combination in rule.combinations if len(combination) != len(meta.slots)]
+            if wrong:
+                expected = f"combinations of {len(meta.slots)} slots are expected"
+                yield finding(where, "", "combination_size", expected, list(wrong[0]))
+
+
+def empty_slot_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = ELEMENTS_FILE) -> Iterator[Finding]:
+    """Required slots for which a product has no approved element. One finding per slot, all its products in it."""
+    for index, slot in enumerate(meta.slots):
+        if not slot.required:
+            continue
+        component = catalogue.components.index(slot.component)
+        usable = catalogue.element_approved & (catalogue.element_component == component)
+        owner = catalogue.element_product[usable]
+        if (owner < 0).any():
+            continue
+        lacking = np.ones(catalogue.num_products, dtype=bool)
+        lacking[owner] = False
+        if lacking.any():
+            ids = catalogue.products["product_id"].filter(pl.Series(lacking)).to_list()
+            expected = (
+                f"an approved element of component {slot.component!r} for every product is expected, "
+                f"as slot {meta.slots[index].name!r} is required; products without one are listed"
+            )
+            yield Finding(file, "status", "no_approved_element", expected, np.full(len(ids), -1), ids)
+
+
+def _column_findings(table: pl.DataFrame, file: str, needed: Sequence[str], texts: Sequence[str]) -> Iterator[Finding]:
+    for name in needed:
+        if name not in table.columns:
+            shown = words(", ".join(table.columns) or "no column")
+            yield finding(file, name, "missing_column", "the column is missing", shown)
+    for name in dict.fromkeys([*needed, *texts]):
+        if name in table.columns and table[name].dtype != pl.String:
+            yield finding(file, name, "type", "a column of texts is expected", words(f"type {table[name].dtype}"))
+
+
+def _id_findings(table: pl.DataFrame, column: str, file: str) -> Iterator[Finding]:
+    yield from _text_findings(table, column, file)
+    again = pl.col(column).is_not_null() & ~pl.col(column).is_first_distinct()
+    yield from _where(table, again, column, f"duplicate_{column}", "an id that no earlier row has", file)
+
+
+def _text_findings(table: pl.DataFrame, column: str, file: str) -> Iterator[Finding]:
+    empty = pl.col(column).fill_null("") == ""
+    yield from _where(table, empty, column, f"empty_{column}", "a text that is not empty", file)
+
+
+def _feature_findings(table: pl.DataFrame, known: Sequence[str], file: str) -> Iterator[Finding]:
+    for column in table.drop(known, strict=False).iter_columns():
+        if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+            rule = "a feature of numbers, texts, booleans or times is expected"
+            yield finding(file, column.name, "type", rule, words(f"type {column.dtype}"))
+        elif column.dtype.is_float():
+            not_finite = ~pl.col(column.name).is_finite().fill_null(True)
+            yield from _where(table, not_finite, column.name, "finite", "a finite number (or null)", file)
+
+
+def _where(table: pl.DataFrame, broken: pl.Expr, column: str, rule: str, expected: str, file: str) -> Iterator[Finding]:
+    rows = table.select(broken.alias("broken"))["broken"].arg_true()
+    if len(rows):
+        values: Sequence[Any] = table[column].gather(rows).to_list()
+        yield Finding(file, column, rule, f"{expected} is expected", rows.to_numpy().astype(np.int64), values)
+
+
+def _names_in(rule: Rule) -> list[tuple[str, str]]:
+    """Every (kind of name, name) that a rule mentions."""
+    names: list[tuple[str, str | None]] = []
+    if isinstance(rule, (Pin, Block)):
+        names += [("slot", rule.slot), ("element", rule.element)]
+    if isinstance(rule, (Allow, Distinct)):
+        names += [("slot", slot) for slot in rule.slots]
+    if isinstance(rule, (Forbid, Allow)):
+        names += [("element", element) for pair in rule.pairs for element in pair]
+    if isinstance(rule, Only):
+        names += [("element", element) for combination in rule.combinations for element in combination]
+    if not isinstance(rule, Distinct):
+        names.append(("product_id", rule.product_id))
+    return list(dict.fromkeys((kind, name) for kind, name in names if name is not None))
