@@ -6,10 +6,10 @@ One code path serves reading (raise the first finding) and `validate` (collect t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from genco.data.batch import ImpressionBatch
 from genco.data.catalogue import EMPTY, Catalogue
 from genco.storage.dataset_toml import DatasetMeta
+from genco.storage.id_index import UNKNOWN, IdIndex
 from genco.storage.violation import Finding, finding, raise_first, words
 
-_UNKNOWN, _MISPLACED = -2, -3
+_MISPLACED = UNKNOWN - 1
 _COUNTS = ("num_impressions", "num_clicks", "num_conversions")
 _DEFAULTS: dict[str, float] = {"num_impressions": 1.0}
 Column = Any
@@ -68,7 +69,10 @@ class ImpressionJoiner:
 
     def __init__(self, catalogue: Catalogue, meta: DatasetMeta) -> None:
         self._catalogue, self._meta = catalogue, meta
-        self._components = [catalogue.components.index(slot.component) for slot in meta.slots]
+        self._products = IdIndex(catalogue.products["product_id"])
+        self._elements = IdIndex(catalogue.elements["element_id"])
+        components = [catalogue.components.index(slot.component) for slot in meta.slots]
+        self._fits = [catalogue.element_component == component for component in components]
 
     def join(self, rows: pa.RecordBatch, file: str, numbers: RowNumbers) -> ImpressionBatch:
         """Return the rows as a batch; `numbers` are their row numbers in `file`.
@@ -82,9 +86,9 @@ class ImpressionJoiner:
     def check(self, rows: pa.RecordBatch, file: str, numbers: RowNumbers) -> tuple[ImpressionBatch, list[Finding]]:
         """Return the rows as a batch, which is only sound if no finding comes with it."""
         notes = _Notes(rows, file, numbers)
-        product = _lookup(rows.column("product_id"), self._catalogue.product_rows, None, 0)
+        product = _lookup(rows.column("product_id"), self._products)
         notes.add(product == EMPTY, "product_id", "empty_product_id", "a product_id is expected")
-        notes.add(product == _UNKNOWN, "product_id", "unknown_product", "a product_id of the catalogue is expected")
+        notes.add(product == UNKNOWN, "product_id", "unknown_product", "a product_id of the catalogue is expected")
         combination = np.stack([self._slot(rows, product, i, notes) for i in range(len(self._meta.slots))], axis=1)
         counts = {name: self._number(rows, name, notes) for name in (*_COUNTS, "revenue")}
         self._compare(counts, notes)
@@ -101,9 +105,8 @@ class ImpressionJoiner:
 
     def _slot(self, rows: pa.RecordBatch, product: NDArray[np.int32], index: int, notes: _Notes) -> NDArray[np.int32]:
         slot, catalogue = self._meta.slots[index], self._catalogue
-        fits = catalogue.element_component == self._components[index]
-        element = _lookup(rows.column(slot.name), catalogue.element_rows, fits, catalogue.num_elements)
-        notes.add(element == _UNKNOWN, slot.name, "unknown_element", "an element_id of the catalogue is expected")
+        element = _lookup(rows.column(slot.name), self._elements, self._fits[index])
+        notes.add(element == UNKNOWN, slot.name, "unknown_element", "an element_id of the catalogue is expected")
         rule = f"an element of component {slot.component!r} is expected"
         notes.add(element == _MISPLACED, slot.name, "element_of_another_component", rule)
         if slot.required:
@@ -156,21 +159,18 @@ class _Notes:
             self.findings.append(Finding(self._file, column, rule, expected, self._numbers[rows], values))
 
 
-def _lookup(
-    column: Column, rows_by_id: dict[str, int], fits: NDArray[np.bool_] | None, num_ids: int
-) -> NDArray[np.int32]:
-    """Catalogue rows of ids: null -> `EMPTY`, unknown -> `_UNKNOWN`, row where not `fits` -> `_MISPLACED`.
+def _lookup(column: Column, index: IdIndex, fits: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+    """Catalogue rows of ids: null -> `EMPTY`, unknown -> `UNKNOWN`, a row that does not fit -> `_MISPLACED`.
 
-    Only the distinct ids of the batch are looked up.
+    Only the distinct ids of the batch are looked up. fits: [row of the catalogue].
     """
     encoded = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
-    ids = encoded.dictionary.to_pylist()
-    found = np.fromiter(map(rows_by_id.get, ids, repeat(_UNKNOWN)), dtype=np.int32, count=len(ids))
-    if fits is not None and num_ids:
-        found = np.where((found >= 0) & ~fits[np.maximum(found, 0)], _MISPLACED, found).astype(np.int32)
+    found = index.rows(pl.Series(encoded.dictionary).cast(pl.String))
+    if fits is not None and len(fits):
+        found = np.where((found >= 0) & ~fits[np.maximum(found, 0)], np.int32(_MISPLACED), found)
     if encoded.null_count:
         found = np.append(found, np.int32(EMPTY))
-        return np.asarray(found[encoded.indices.fill_null(len(ids)).to_numpy()], dtype=np.int32)
+        return np.asarray(found[encoded.indices.fill_null(len(found) - 1).to_numpy()], dtype=np.int32)
     return np.asarray(found[encoded.indices.to_numpy()], dtype=np.int32)
 
 
