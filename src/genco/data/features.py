@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from genco.data.catalogue import ELEMENT_COLUMNS, PRODUCT_COLUMNS, Catalogue
-from genco.data.columns import ColumnEncoder, Features
+from genco.data.columns import ColumnEncoder, Features, NumericColumn
 from genco.errors import DataError
 
 TEXT_BLOCK = "text"
@@ -120,6 +120,26 @@ class ContextEncoder:
             lengths = [len(values) for values in context.values()]
             return np.zeros((num_rows if num_rows is not None else max(lengths, default=0), 0), dtype=np.float32)
         return self.columns.transform(_table(context), "context")
+
+    def transform_some(self, values: Mapping[str, Any]) -> Features:
+        """Encode one context of which only some columns are known [feature]; the others count as average (zeros).
+
+        Numbers may come as text, as from a command line. Raises `DataError` where a numeric column gets something else.
+        """
+        encoded = np.zeros(self.dim, dtype=np.float32)
+        for column in self.columns.columns:
+            if column.name not in values:
+                continue
+            value = values[column.name]
+            if isinstance(column, NumericColumn):
+                try:
+                    value = float(value)
+                except (TypeError, ValueError) as error:
+                    raise DataError(f"context, column {column.name!r}: a number is expected. Found {value!r}.") from error
+            else:
+                value = str(value)
+            encoded[self.columns.slices[column.name]] = column.encode(pl.Series(column.name, [value]), "context")[0]
+        return encoded
 
     def to_dict(self) -> dict[str, Any]:
         return self.columns.to_dict()

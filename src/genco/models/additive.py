@@ -140,16 +140,19 @@ class AdditiveModel:
             for slot, component in enumerate(self.layout.slot_component)
         ]
 
-    def uplift(self, start: int, stop: int) -> Tensor:
-        """Centred uplift [stop - start] of the rows `start:stop` of the log."""
-        rows = torch.from_numpy(self.log.combination[start:stop])
-        group = torch.from_numpy(self.log.group[start:stop]).long()
+    def uplift_of(self, log: EncodedLog) -> Tensor:
+        """Centred uplift [row] of the rows of `log`, which must share this model's groups."""
+        rows = torch.from_numpy(log.combination)
+        group = torch.from_numpy(log.group).long()
         empty = (rows == self._empty_row).float() if self._optional else None
         value = self._value(self._slot_latents(rows), empty, self._group_context[group])
+        return self._with_element_effects(value, rows) - self.group_offset[group]
+
+    def _with_element_effects(self, value: Tensor, rows: Tensor) -> Tensor:
         if self._element_effect is not None:
             for slot in range(self.layout.num_slots):
-                value += self._element_effect[rows[:, slot].long()]
-        return value - self.group_offset[group]
+                value = value + self._element_effect.index_select(0, rows[:, slot])
+        return value
 
     def run(self, appeal: NDArray[np.floating], with_elements: bool = False) -> PassResult:
         """One pass at `appeal` [group] logits. Element sums only when asked for: they cost a scatter per slot."""
@@ -168,9 +171,7 @@ class AdditiveModel:
             latents = self._slot_latents(rows)
             empty = (rows == self._empty_row).float() if self._optional else None
             logit = base.index_select(0, group) + self._value(latents, empty, context)
-            if self._element_effect is not None:
-                for slot in range(num_slots):
-                    logit += self._element_effect.index_select(0, rows[:, slot])
+            logit = self._with_element_effects(logit, rows)
             rate = torch.sigmoid(logit)
             residual = reward - trials * rate
             curvature = trials * rate * (1 - rate)
@@ -243,10 +244,7 @@ class AdditiveModel:
         latents = self._slot_latents(rows)
         empty = (rows == self._empty_row) if self._optional else None
         logit = torch.from_numpy(base[group]) + self._value(latents, None if empty is None else empty.float(), context)
-        if self._element_effect is not None:
-            for slot in range(self.layout.num_slots):
-                logit += self._element_effect[rows[:, slot].long()]
-        rate = torch.sigmoid(logit).numpy()
+        rate = torch.sigmoid(self._with_element_effects(logit, rows)).numpy()
         features = self.layout.features(
             [latent.numpy() for latent in latents],
             None if empty is None else empty.numpy(),

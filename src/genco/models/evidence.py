@@ -110,20 +110,21 @@ def _solve(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, v
     )
 
 
-def variance_component(residual: Weights, curvature: Weights, rounds: int = 200) -> float:
-    """Prior variance of many small independent effects from their scores: maximises the marginal likelihood.
+def variance_component(residual: Weights, curvature: Weights, largest: float = 1.0, num_grid: int = 501) -> float:
+    """Prior variance of many small independent effects from their scores, averaged over its marginal posterior.
 
     residual, curvature: [effect], first and (negative) second derivative of the log-likelihood at zero effect, so that
-    residual ~ N(0, curvature + curvature^2 * variance). Returns 0 where the data do not support an effect.
+    residual ~ N(0, curvature + curvature^2 * variance). The standard deviation has a flat prior on [0, largest]; averaging
+    instead of maximising keeps an honest width where the data cannot tell a small effect from none.
     """
     seen = curvature > 0
     if not seen.any():
         return 0.0
-    r2, h = residual[seen] ** 2, curvature[seen]
-    grid = np.concatenate([[0.0], np.geomspace(1e-6, 4.0, rounds)])
-    spread = h[None, :] + np.square(h)[None, :] * grid[:, None] if len(h) * len(grid) < 5e6 else None
-    if spread is not None:
-        score = -0.5 * (np.log(spread) + r2[None, :] / spread).sum(axis=1)
-    else:
-        score = np.array([-0.5 * (np.log(h + h * h * v) + r2 / (h + h * h * v)).sum() for v in grid])
-    return float(grid[int(score.argmax())])
+    squared, h = residual[seen] ** 2, curvature[seen]
+    grid = largest * np.linspace(0.0, 1.0, num_grid) ** 2
+    score = np.empty(num_grid)
+    for i, deviation in enumerate(grid):
+        spread = h + h * h * deviation**2
+        score[i] = -0.5 * float((np.log(spread) + squared / spread).sum())
+    weight = np.exp(score - score.max()) * np.gradient(grid)
+    return float((weight * grid**2).sum() / weight.sum())

@@ -65,6 +65,7 @@ class RewardModel:
     reference_pool: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
     calibration: tuple[float, float] = (1.0, 0.0)
     residual: Residual | None = None
+    block_variance: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def effective(self) -> EffectiveWeights:
@@ -162,6 +163,44 @@ class BoundRewardModel:
         if not len(rows):
             return np.zeros(self.latents.shape[1], dtype=np.float32), 0.0, 0.0
         return self.latents[rows].mean(axis=0), float((pool == EMPTY).mean()), effect
+
+    @cached_property
+    def references(self) -> tuple[Floats, Floats, Floats]:
+        """`reference` of every product and slot: means [product, slot, rank], shares of empty, mean element effects."""
+        mean, empty, members, owners = reference_pools(self.catalogue, self.latents)
+        size = np.maximum(np.bincount(owners, minlength=empty.size), 1)
+        effect = np.bincount(owners, weights=self.element_mean[members], minlength=empty.size) / size
+        for product, product_id in enumerate(self.catalogue.products["product_id"]):
+            known = self.model.reference_pool.get(product_id)
+            if known is not None:
+                mean[product], empty[product] = known
+        return mean, empty, effect.reshape(empty.shape).astype(np.float32)
+
+    def uplift(self, product: Rows, combination: Rows, context: Floats) -> Floats:
+        """Uplift [batch] of arbitrary rows: product [batch], combination [batch, slot] element rows, context
+        [batch, num_context]. The attention residual is included."""
+        layout, weights = self.model.layout, self.model.effective
+        mean, empty_share, effect = self.references
+        index = np.where(combination == EMPTY, len(self.latents) - 1, combination)
+        use = np.concatenate([np.ones((len(product), 1), dtype=np.float32), context], axis=1)
+        total = np.zeros(len(product), dtype=np.float32)
+        shown = [self.latents[index[:, slot]] for slot in range(layout.num_slots)]
+        average = [mean[product, slot] for slot in range(layout.num_slots)]
+        for slot, component in enumerate(layout.slot_component):
+            rank = layout.own_rank[component]
+            total += np.einsum("bi,bi->b", use @ weights.query[slot], (shown[slot] - average[slot])[:, :rank])
+            total += self.element_mean[index[:, slot]] - effect[product, slot]
+            total += weights.empty[slot] * ((combination[:, slot] == EMPTY) - empty_share[product, slot])
+        for (i, j), bilinear in weights.bilinear.items():
+            a, b = bilinear.shape
+            for sign, side in ((1.0, shown), (-1.0, average)):
+                total += sign * np.einsum("bi,bi->b", side[i][:, :a] @ bilinear, side[j][:, :b])
+        if self.model.residual is not None:
+            latents = np.stack([z - m for z, m in zip(shown, average, strict=True)], axis=1)
+            present = combination != EMPTY
+            latents = np.where(present[..., None], latents, np.float32(0.0))
+            total += self.model.residual(latents, present, context).sum(axis=1)
+        return total
 
     def tables(
         self, product: int, context: Floats, candidates: tuple[Rows, ...], weights: EffectiveWeights | None = None

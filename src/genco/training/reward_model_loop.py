@@ -71,6 +71,7 @@ class FitResult:
     state: FitState
     posterior: Posterior
     statistics: GaussianStatistics
+    logged_products: NDArray[np.bool_]
     log_likelihood: float
     rows_seen: int
     seconds: float
@@ -144,7 +145,7 @@ class AdditiveFit:
                 break
         assert posterior is not None and statistics is not None and result is not None
         seconds = time.perf_counter() - started
-        return FitResult(state, posterior, statistics, previous, self.rows_seen, seconds, tuple(self.history))
+        return FitResult(state, posterior, statistics, self.logged, previous, self.rows_seen, seconds, tuple(self.history))
 
     def appeal_of(self, state: FitState) -> Weights:
         """Appeal logit of every group [group]."""

@@ -1,0 +1,205 @@
+"""The two-stage policy of one run on one catalogue: propose, score, refine, explain, decide. Torch-free.
+
+Product encodings are cached; a request costs the decoder, a few table look-ups and, for a decision, the posterior draws.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genco.errors import ConfigError, UnknownIdError
+from genco.rng import stream
+from genco.runtime.attribution import Attribution, attribute
+from genco.runtime.decision import Decision, DecisionConfig, candidate_set
+from genco.runtime.decoding import RequestPolicy
+from genco.runtime.legal_space import LegalSpace, RuleBook, legal_space
+from genco.runtime.posterior_draws import PosteriorDraws
+from genco.runtime.product_encoding import GeneratorWeights, ProductEncoding, encode_product
+from genco.runtime.refine import AdditiveTables, coordinate_ascent, score
+from genco.runtime.reward_model import BoundRewardModel
+
+Floats = NDArray[np.float32]
+Positions = NDArray[np.int32]
+MAX_ENUMERATED = 4_096
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Ranked combinations of one request, best score first.
+
+    positions: [k, slot] into the candidates of `space` · rows: [k, slot] element rows · uplift: [k] logits above the average
+    creative · click_probability: [k] · log_prob: [k] of the generator.
+    """
+
+    space: LegalSpace
+    positions: Positions
+    rows: Positions
+    uplift: Floats
+    click_probability: Floats
+    log_prob: Floats
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request prepared: everything later steps share."""
+
+    product: int
+    context: Floats
+    encoding: ProductEncoding
+    tables: AdditiveTables
+    policy: RequestPolicy
+
+    @property
+    def space(self) -> LegalSpace:
+        return self.policy.space
+
+
+class GenerativePolicy:
+    """Stage 1 and stage 2 together over one catalogue. `version` names the model in seeds and logs."""
+
+    def __init__(
+        self,
+        bound: BoundRewardModel,
+        network: GeneratorWeights,
+        decision: DecisionConfig | None = None,
+        version: str = "0",
+        cache_products: int = 4_096,
+    ) -> None:
+        self.bound, self.network, self.version = bound, network, version
+        self.decision = decision or DecisionConfig()
+        self.rule_book = RuleBook(bound.catalogue)
+        self._cache: OrderedDict[int, ProductEncoding] = OrderedDict()
+        self._cache_products = cache_products
+        self._draws = PosteriorDraws(bound, version)
+
+    def encoding(self, product: int) -> ProductEncoding:
+        """The product's encoding, from the cache where it is there."""
+        found = self._cache.get(product)
+        if found is None:
+            space = legal_space(self.bound.catalogue, product, book=self.rule_book)
+            found = encode_product(self.bound, self.network, product, space)
+            self._cache[product] = found
+            if len(self._cache) > self._cache_products:
+                self._cache.popitem(last=False)
+        else:
+            self._cache.move_to_end(product)
+        return found
+
+    def request(
+        self,
+        product: int,
+        context: Floats,
+        pinned: Mapping[str, str] | None = None,
+        excluded: frozenset[str] = frozenset(),
+    ) -> Request:
+        """Prepare a request. Pins and exclusions make an encoding of their own, which is not cached."""
+        if pinned or excluded:
+            space = legal_space(self.bound.catalogue, product, pinned or {}, excluded, book=self.rule_book)
+            encoding = encode_product(self.bound, self.network, product, space)
+        else:
+            encoding = self.encoding(product)
+        tables = encoding.tables(context)
+        return Request(product, context, encoding, tables, RequestPolicy(encoding, self.network, context))
+
+    def scores(self, request: Request, positions: Positions) -> Floats:
+        """Uplift [batch] of combinations, attention residual included."""
+        total = score(request.tables, positions)
+        residual = self.bound.model.residual
+        if residual is not None:
+            total = total + self.residual_parts(request, positions).sum(axis=1)
+        return np.asarray(total, dtype=np.float32)
+
+    def residual_parts(self, request: Request, positions: Positions) -> Floats:
+        """Attention residual of each slot [batch, slot]; zeros without one."""
+        residual = self.bound.model.residual
+        if residual is None:
+            return np.zeros(positions.shape, dtype=np.float32)
+        rows = self.rows(request.space, positions)
+        latents = np.stack([request.encoding.full_latents[c][positions[:, c]] for c in range(positions.shape[1])], axis=1)
+        present = rows >= 0
+        latents = np.where(present[..., None], latents, np.float32(0.0))
+        context = np.repeat(request.context[None], len(positions), axis=0)
+        return residual(latents, present, context)
+
+    def rows(self, space: LegalSpace, positions: Positions) -> Positions:
+        """Element rows [batch, slot] of positions."""
+        return np.stack([space.candidates[c][positions[:, c]] for c in range(positions.shape[1])], axis=1).astype(np.int32)
+
+    def click_probability(self, request: Request, uplift: Floats) -> Floats:
+        """Calibrated probability [batch] of the reward."""
+        slope, intercept = self.bound.model.calibration
+        logit = self.bound.appeal(request.product, request.context) + slope * uplift + intercept
+        return np.asarray(1.0 / (1.0 + np.exp(-logit)), dtype=np.float32)
+
+    def propose(self, request: Request, num: int, rng: np.random.Generator, refine: bool = True) -> Proposals:
+        """`num` distinct combinations in one pass; with `refine`, each climbs to where no single change improves it.
+
+        Returns min(num, number legal) distinct combinations: where ascents meet, the unrefined proposals fill the places.
+        """
+        if num < 1:
+            raise ConfigError(f"Parameter `k` should be positive. Found `k = {num}`.")
+        positions, _ = request.policy.propose(num, rng)
+        if refine:
+            climbed, _ = coordinate_ascent(request.tables, request.space, positions)
+            positions = _distinct(np.concatenate([climbed, positions]))
+            order = np.argsort(-self.scores(request, positions), kind="stable")[:num]
+            positions = positions[order]
+        uplift = self.scores(request, positions)
+        order = np.argsort(-uplift, kind="stable")
+        positions, uplift = positions[order], uplift[order]
+        return Proposals(
+            request.space,
+            positions,
+            self.rows(request.space, positions),
+            uplift,
+            self.click_probability(request, uplift),
+            request.policy.log_prob(positions),
+        )
+
+    def best(self, request: Request, num: int, rng: np.random.Generator) -> tuple[Positions, float]:
+        """The serving path: propose `num`, refine all, return the best combination [slot] and its uplift."""
+        positions, _ = request.policy.propose(num, rng)
+        positions, uplift = coordinate_ascent(request.tables, request.space, positions)
+        if self.bound.model.residual is not None:
+            uplift = self.scores(request, positions)
+        top = int(uplift.argmax())
+        return positions[top], float(uplift[top])
+
+    def decide(self, request: Request) -> Decision:
+        """The exploring decision with exact propensity; deterministic given model version, product and context."""
+        upper = self._draws.upper_tables(request.tables, request.product, request.context, request.space)
+        candidates = candidate_set(request.tables, upper, request.space, MAX_ENUMERATED)
+        drawn = self._draws.scores(request.product, request.context, request.space, candidates, self.decision)
+        if self.bound.model.residual is not None:
+            drawn = drawn + self.residual_parts(request, candidates).sum(axis=1)[None]
+        return Decision(self.decision, candidates, drawn, request.policy, request.space)
+
+    def attribution(self, request: Request, positions: Positions) -> Attribution:
+        """Exact additive credit of every slot with its interval."""
+        return attribute(self.bound, request.product, request.context, request.space, positions,
+                         self.residual_parts(request, positions))
+
+    def rng(self, *names: str | int) -> np.random.Generator:
+        """The stream of this model version for `names`."""
+        return stream(0, self.version, *names)
+
+
+def _distinct(positions: Positions) -> Positions:
+    """Distinct rows in order of first appearance."""
+    _, first = np.unique(positions, axis=0, return_index=True)
+    return positions[np.sort(first)]
+
+
+def check_pins(bound: BoundRewardModel, pinned: Mapping[str, str]) -> None:
+    """Raise `UnknownIdError` for a slot or element the catalogue does not have."""
+    slots = {slot.name for slot in bound.catalogue.slots}
+    for slot, element in pinned.items():
+        if slot not in slots:
+            raise UnknownIdError(f"Unknown slot {slot!r} in `pinned`. The slots are {', '.join(sorted(slots))}.")
+        if element not in bound.catalogue.element_rows:
+            raise UnknownIdError(f"Unknown element {element!r} pinned to slot {slot!r}.")

@@ -1,0 +1,203 @@
+"""A trained run, ready to answer: the object `genco.train` and `genco.load` return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genco.data.catalogue import Catalogue
+from genco.errors import UnknownIdError
+from genco.policies.generative import GenerativePolicy, Request
+from genco.runtime.attribution import Attribution
+from genco.runtime.decision import DecisionConfig
+from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_catalogue
+from genco.runtime.model_arrays import generator_from, reward_model_from
+from genco.runtime.product_encoding import GeneratorWeights
+from genco.runtime.reward_model import RewardModel
+from genco.storage.dataset_toml import DatasetMeta, read_meta, write_meta
+from genco.storage.runs import RunFolder
+from genco.storage.text import text_encoder
+
+
+@dataclass(frozen=True)
+class ElementCredit:
+    """Credit of one element in one combination, in logits: own + interaction + residual = total, with a 95% interval."""
+
+    slot: str
+    element_id: str | None
+    text: str | None
+    own: float
+    interaction: float
+    residual: float
+    total: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One ranked combination. combination: slot name -> element id (None = empty) · uplift: logits above the average
+    creative · click_probability · propensity: under the exploring decision policy · log_prob: of the generator."""
+
+    combination: dict[str, str | None]
+    uplift: float
+    click_probability: float
+    propensity: float
+    log_prob: float
+    attribution: tuple[ElementCredit, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "combination": self.combination,
+            "uplift": self.uplift,
+            "click_probability": self.click_probability,
+            "propensity": self.propensity,
+            "log_prob": self.log_prob,
+            "attribution": [vars(credit) for credit in self.attribution],
+        }
+
+
+class Optimizer:
+    """A run on a catalogue: the run's own, or a later one given to `on`."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        model: RewardModel,
+        network: GeneratorWeights,
+        encoders: Encoders,
+        meta: DatasetMeta,
+        encoded: EncodedCatalogue,
+    ) -> None:
+        self.run, self.model, self.network, self.encoders = run, model, network, encoders
+        self.meta, self.encoded = meta, encoded
+        self.catalogue = encoded.catalogue
+
+    @cached_property
+    def policy(self) -> GenerativePolicy:
+        """The torch-free policy."""
+        encoded = self.encoded
+        bound = self.model.bind(encoded.catalogue, encoded.content, encoded.kinds, encoded.products)
+        decision = DecisionConfig(**self.run.info["config"]["decision"])
+        return GenerativePolicy(bound, self.network, decision, version=str(self.run.info["fingerprint"])[:16])
+
+    def on(self, catalogue: Catalogue, meta: DatasetMeta | None = None) -> Optimizer:
+        """The same run on another catalogue; elements and products it never saw fall back on content and features."""
+        wanted, found = [s.name for s in self.catalogue.slots], [s.name for s in catalogue.slots]
+        if wanted != found:
+            raise UnknownIdError(f"The slots of the data should be those of the run: {wanted}. Found {found}.")
+        encoded = encode_catalogue(catalogue, self.encoders, _text(self.run))
+        return Optimizer(self.run, self.model, self.network, self.encoders, meta or self.meta, encoded)
+
+    def context(self, values: Mapping[str, Any] | None = None) -> NDArray[np.float32]:
+        """Encode one request's context [num_context]. A column not given counts as average (zeros).
+
+        Raises `UnknownIdError` for a column the run does not have.
+        """
+        names = self.meta.context
+        for name in values or {}:
+            if name not in names:
+                raise UnknownIdError(f"Unknown context column {name!r}. The run has: {', '.join(names) or 'none'}.")
+        encoded = np.zeros(self.encoders.context.dim, dtype=np.float32)
+        if values:
+            encoded += self.encoders.context.transform_some(values)
+        return encoded
+
+    def request(
+        self,
+        product_id: str,
+        context: Mapping[str, Any] | None = None,
+        pinned: Mapping[str, str] | None = None,
+        excluded: Iterable[str] = (),
+    ) -> Request:
+        """Prepare a request for `product_id`."""
+        product = self.catalogue.product_row(product_id)
+        return self.policy.request(product, self.context(context), pinned, frozenset(excluded))
+
+    def generate(
+        self,
+        product_id: str,
+        context: Mapping[str, Any] | None = None,
+        k: int = 10,
+        pinned: Mapping[str, str] | None = None,
+        excluded: Iterable[str] = (),
+        seed: int = 0,
+    ) -> list[Proposal]:
+        """K distinct legal combinations, best first, each with score, probability, propensity and exact attribution.
+
+        Returns fewer than `k` only where fewer are legal. Raises `UnknownIdError`, `RuleError`, `ConfigError`.
+        """
+        request = self.request(product_id, context, pinned, excluded)
+        proposals = self.policy.propose(request, k, self.policy.rng("generate", product_id, seed))
+        propensity = self.policy.decide(request).propensity(proposals.positions)
+        attribution = self.policy.attribution(request, proposals.positions)
+        low, high = attribution.interval()
+        return [
+            Proposal(
+                combination=dict(zip(self.slot_names, self.catalogue.combination_ids(proposals.rows[i]), strict=True)),
+                uplift=float(proposals.uplift[i]),
+                click_probability=float(proposals.click_probability[i]),
+                propensity=float(propensity[i]),
+                log_prob=float(proposals.log_prob[i]),
+                attribution=self._credits(proposals.rows[i], attribution, low, high, i),
+            )
+            for i in range(len(proposals.rows))
+        ]
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        return tuple(slot.name for slot in self.catalogue.slots)
+
+    def _credits(
+        self,
+        rows: NDArray[np.int32],
+        attribution: Attribution,
+        low: NDArray[np.float32],
+        high: NDArray[np.float32],
+        i: int,
+    ) -> tuple[ElementCredit, ...]:
+        texts = self.catalogue.elements["text"] if "text" in self.catalogue.elements.columns else None
+        ids = self.catalogue.combination_ids(rows)
+        return tuple(
+            ElementCredit(
+                slot=name,
+                element_id=ids[c],
+                text=None if texts is None or rows[c] < 0 else texts[int(rows[c])],
+                own=float(attribution.own[i, c]),
+                interaction=float(attribution.interaction[i, c]),
+                residual=float(attribution.residual[i, c]),
+                total=float(attribution.total[i, c]),
+                low=float(low[i, c]),
+                high=float(high[i, c]),
+            )
+            for c, name in enumerate(self.slot_names)
+        )
+
+
+def load(run: str | Path) -> Optimizer:
+    """Open a finished run on the catalogue it was trained with. Raises `CheckpointError`."""
+    folder = RunFolder.open(Path(run))
+    model = reward_model_from(*folder.load_arrays("reward_model"))
+    network = generator_from(*folder.load_arrays("generator"))
+    encoders = Encoders.from_dict(folder.read_json("encoders.json"))
+    meta = read_meta(folder.path)
+    catalogue = Catalogue(meta.slots, folder.read_table("products"), folder.read_table("catalogue"), meta.rules)
+    return Optimizer(folder, model, network, encoders, meta, encode_catalogue(catalogue, encoders, _text(folder)))
+
+
+def keep_catalogue(run: RunFolder, catalogue: Catalogue, meta: DatasetMeta) -> None:
+    """Write the catalogue a run was trained with into its folder."""
+    run.write_table("products", catalogue.products)
+    run.write_table("catalogue", catalogue.elements)
+    write_meta(run.path, meta)
+
+
+def _text(run: RunFolder) -> Any:
+    return text_encoder(run.info["config"]["text"], run.path.parent / ".genco-text-cache")

@@ -1,0 +1,247 @@
+"""Decoding of one request, torch-free: greedy, beam, samples with and without replacement, exact log-probabilities.
+
+Samples without replacement are stochastic beam search (Kool, van Hoof & Welling 2019): one pass over the slots draws
+K distinct combinations from the exact policy; if fewer than K are legal, all of them come out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genco.runtime.legal_space import LegalSpace
+from genco.runtime.product_encoding import SHORTLIST, GeneratorWeights, ProductEncoding
+
+Floats = NDArray[np.float32]
+Positions = NDArray[np.int32]
+
+
+@dataclass
+class _Prefixes:
+    """K partly filled combinations. pull[c]: [K, pair_rank] what the chosen elements ask of slot c."""
+
+    positions: Positions
+    pull: list[Floats | None]
+    state: Floats
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def take(self, rows: NDArray[np.integer]) -> _Prefixes:
+        return _Prefixes(
+            self.positions[rows], [None if pull is None else pull[rows] for pull in self.pull], self.state[rows]
+        )
+
+
+class RequestPolicy:
+    """The generative policy for one request: product encoding, context [num_context] and legal space."""
+
+    def __init__(
+        self, encoding: ProductEncoding, network: GeneratorWeights, context: Floats, space: LegalSpace | None = None
+    ) -> None:
+        self.encoding, self.network = encoding, network
+        self.space = encoding.space if space is None else space
+        self.num_slots = len(encoding.own)
+        self._own = [
+            own + latents @ ((context @ query) / encoding.scale)
+            for own, latents, query in zip(encoding.own, encoding.latents, encoding.context_query, strict=True)
+        ]
+        arrays = network.arrays
+        self._start = encoding.summary + context @ arrays["context.weight"].T + arrays["context.bias"]
+        self._bilinear = {pair: weights / encoding.scale for pair, weights in encoding.bilinear.items()}
+
+    def _begin(self, num: int = 1) -> _Prefixes:
+        return _Prefixes(
+            np.zeros((num, 0), dtype=np.int32), [None] * self.num_slots, np.repeat(self._start[None], num, axis=0)
+        )
+
+    def _log_policy(self, prefixes: _Prefixes) -> Floats:
+        """Log-probabilities [K, candidate] of the next slot; illegal candidates are -inf."""
+        slot = prefixes.positions.shape[1]
+        encoding, arrays = self.encoding, self.network.arrays
+        query = np.maximum(prefixes.state @ arrays["query.weight"].T + (arrays["query.bias"] + arrays["state_slot"][slot]), 0.0)
+        query = query @ arrays["query_out.weight"].T + arrays["query_out.bias"]
+        logits = query @ encoding.keys[slot].T + encoding.bias[slot]
+        if self.network.credit:
+            if self.network.autoregressive:
+                credit = self._credit(prefixes, slot)
+                logits += credit
+                if slot + 1 < self.num_slots:
+                    logits += float(arrays["foresight"][slot]) * self._foresight(prefixes, slot, credit)
+            else:
+                logits += self._own[slot]
+        logits = logits / self.network.temperature
+        mask = self.space.mask(prefixes.positions)
+        if not mask.all():
+            logits = np.where(mask, logits, -np.inf)
+        logits -= logits.max(axis=1, keepdims=True)
+        return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), dtype=np.float32)
+
+    def _credit(self, prefixes: _Prefixes, slot: int) -> Floats:
+        pull = prefixes.pull[slot]
+        if pull is None:
+            return np.repeat(self._own[slot][None], len(prefixes), axis=0)
+        return pull @ self.encoding.factors[slot].T + self._own[slot]
+
+    def _foresight(self, prefixes: _Prefixes, slot: int, credit: Floats) -> Floats:
+        """Value of completing candidates greedily over landmarks [K, candidate].
+
+        After the first slot only the candidates of largest credit are completed; the others get the row's smallest value.
+        """
+        num = credit.shape[1]
+        if slot == 0 or num <= SHORTLIST:
+            return self._complete(prefixes, slot, None)
+        short = np.argpartition(-credit, SHORTLIST - 1, axis=1)[:, :SHORTLIST]
+        values = self._complete(prefixes, slot, short)
+        ahead = np.repeat(values.min(axis=1, keepdims=True), num, axis=1)
+        np.put_along_axis(ahead, short, values, axis=1)
+        return ahead
+
+    def _complete(self, prefixes: _Prefixes, slot: int, short: NDArray[np.integer] | None) -> Floats:
+        encoding = self.encoding
+        total: Floats | None = None
+        done: list[tuple[int, NDArray[np.integer]]] = []
+        for later in range(slot + 1, self.num_slots):
+            landmarks = encoding.landmarks[later]
+            base = self._own[later][landmarks][None]
+            pull = prefixes.pull[later]
+            if pull is not None:
+                base = base + pull @ encoding.factors[later][landmarks].T
+            pairs = encoding.ahead.get((slot, later))
+            if pairs is None:
+                value = np.repeat(base[:, None, :], len(encoding.own[slot]) if short is None else short.shape[1], axis=1)
+            else:
+                value = base[:, None, :] + (pairs[None] if short is None else pairs[short])
+            for other, choice in done:
+                if (other, later) in encoding.between:
+                    value += encoding.between[other, later][choice]
+            choice = value.argmax(axis=2)
+            best = np.take_along_axis(value, choice[:, :, None], axis=2)[:, :, 0]
+            total = best if total is None else total + best
+            done.append((later, choice))
+        assert total is not None
+        return total
+
+    def _extend(self, prefixes: _Prefixes, choice: NDArray[np.integer]) -> _Prefixes:
+        """Fill the next slot of every prefix with `choice` [K]."""
+        slot = prefixes.positions.shape[1]
+        encoding = self.encoding
+        pull = list(prefixes.pull)
+        chosen = encoding.factors[slot][choice]
+        for later in range(slot + 1, self.num_slots):
+            weights = self._bilinear.get((slot, later))
+            if weights is not None:
+                asked = chosen @ weights
+                before = pull[later]
+                pull[later] = asked if before is None else before + asked
+        state = prefixes.state
+        if self.network.autoregressive and slot + 1 < self.num_slots:
+            state = state + encoding.chosen[slot][choice]
+        positions = np.concatenate([prefixes.positions, choice[:, None].astype(np.int32)], axis=1)
+        return _Prefixes(positions, pull, state)
+
+    def greedy(self) -> Positions:
+        """The combination of the most likely element slot by slot [slot]."""
+        return self.beam(1)[0][0]
+
+    def beam(self, width: int) -> tuple[Positions, Floats]:
+        """Top combinations by beam search [num, slot] and their log-probabilities, best first, num <= width."""
+        prefixes, log_prob = self._begin(), np.zeros(1, dtype=np.float32)
+        for _ in range(self.num_slots):
+            score = log_prob[:, None] + self._log_policy(prefixes)
+            best = _largest(score.ravel(), width)
+            rows, choice = np.divmod(best, score.shape[1])
+            log_prob = score.ravel()[best]
+            prefixes = self._extend(prefixes.take(rows), choice)
+        return prefixes.positions, log_prob
+
+    def propose(self, num: int, rng: np.random.Generator) -> tuple[Positions, Floats]:
+        """`num` distinct legal combinations in one pass, the greedy one first, the others drawn without replacement.
+
+        Returns min(num, number legal) positions [num, slot] and their log-probabilities.
+        """
+        prefixes = self._begin()
+        log_prob, perturbed = np.zeros(1, dtype=np.float32), np.zeros(1)
+        greedy = self._begin()
+        greedy_log_prob = 0.0
+        for slot in range(self.num_slots):
+            both = _join(prefixes, greedy) if slot else prefixes
+            policy = self._log_policy(both)
+            top = int(policy[-1].argmax())
+            greedy_log_prob += float(policy[-1, top])
+            greedy = self._extend(greedy, np.array([top]))
+            score = log_prob[:, None] + policy[: len(prefixes)]
+            noisy = _conditional_gumbel(score, perturbed, rng)
+            best = _largest(noisy.ravel(), num)
+            rows, choice = np.divmod(best, score.shape[1])
+            log_prob, perturbed = score.ravel()[best], noisy.ravel()[best]
+            prefixes = self._extend(prefixes.take(rows), choice)
+        same = (prefixes.positions == greedy.positions).all(axis=1)
+        keep = np.flatnonzero(~same)[: num - 1] if num > 1 else np.zeros(0, dtype=np.int64)
+        return (
+            np.concatenate([greedy.positions, prefixes.positions[keep]]),
+            np.append(np.float32(greedy_log_prob), log_prob[keep]).astype(np.float32),
+        )
+
+    def sample(self, rng: np.random.Generator, num: int) -> tuple[Positions, Floats]:
+        """`num` independent draws [num, slot] and their log-probabilities."""
+        prefixes, log_prob = self._begin(num), np.zeros(num, dtype=np.float32)
+        for slot in range(self.num_slots):
+            policy = self._log_policy(prefixes if slot else prefixes.take(np.zeros(1, dtype=np.int64)))
+            noise = rng.gumbel(size=(num, policy.shape[1]))
+            choice = (policy + noise).argmax(axis=1)
+            log_prob = log_prob + (policy[np.arange(num), choice] if slot else policy[0, choice])
+            prefixes = self._extend(prefixes, choice)
+        return prefixes.positions, log_prob
+
+    def log_prob(self, positions: Positions, chunk: int = 512) -> Floats:
+        """Exact log pi of combinations [batch, slot]; -inf for illegal ones. Shared prefixes are evaluated once."""
+        if len(positions) > chunk and self.num_slots > 1:
+            return np.concatenate([self.log_prob(positions[i : i + chunk], chunk) for i in range(0, len(positions), chunk)])
+        total = np.zeros(len(positions), dtype=np.float32)
+        unique, inverse = np.zeros((1, 0), dtype=np.int32), np.zeros(len(positions), dtype=np.int64)
+        prefixes = self._begin()
+        alive = self.space.is_legal(positions)
+        total[~alive] = -np.inf
+        for slot in range(self.num_slots):
+            policy = self._log_policy(prefixes)
+            total += np.where(alive, policy[inverse, positions[:, slot]], 0.0)
+            if slot + 1 == self.num_slots:
+                break
+            pairs = np.stack([inverse, positions[:, slot]], axis=1)
+            pairs[~alive] = pairs[alive][0] if alive.any() else pairs[0]
+            unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
+            inverse = inverse.reshape(-1)
+            prefixes = self._extend(prefixes.take(unique[:, 0]), unique[:, 1])
+            if not alive.any():
+                break
+        return total
+
+
+def _join(a: _Prefixes, b: _Prefixes) -> _Prefixes:
+    pull = [None if p is None or q is None else np.concatenate([p, q]) for p, q in zip(a.pull, b.pull, strict=True)]
+    return _Prefixes(np.concatenate([a.positions, b.positions]), pull, np.concatenate([a.state, b.state]))
+
+
+def _largest(values: NDArray[np.floating], num: int) -> NDArray[np.int64]:
+    """Indices of the `num` largest finite values, largest first."""
+    if num < len(values):
+        chosen = np.argpartition(-values, num - 1)[:num]
+    else:
+        chosen = np.arange(len(values))
+    chosen = chosen[np.argsort(-values[chosen], kind="stable")]
+    return np.asarray(chosen[np.isfinite(values[chosen])])
+
+
+def _conditional_gumbel(
+    score: NDArray[np.floating], target: NDArray[np.floating], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Gumbel-perturbed `score` [K, candidate] whose row maxima equal `target` [K] (Kool et al. 2019, appendix B.3)."""
+    noisy = score + rng.gumbel(size=score.shape)
+    largest = noisy.max(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        shift = target[:, None] - noisy + np.log1p(-np.exp(noisy - largest))
+        result = target[:, None] - np.maximum(shift, 0.0) - np.log1p(np.exp(-np.abs(shift)))
+    return np.where(np.isfinite(score), result, -np.inf)

@@ -1,0 +1,121 @@
+"""Training the attention residual on top of the fitted additive model, and deciding whether it stays."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from genco.data.encoded_log import EncodedLog
+from genco.models.additive import AdditiveModel, ContentTables
+from genco.models.mil_pooling import AttentionResidual
+from genco.rng import stream
+
+BATCH = 4_096
+
+
+@dataclass(frozen=True)
+class ResidualFit:
+    """residual: the trained module, or None when it was not kept · gain: held-out log-likelihood it adds, in nats · error:
+    standard error of the gain · rows_seen."""
+
+    residual: AttentionResidual | None
+    gain: float
+    error: float
+    rows_seen: int
+
+
+@dataclass(frozen=True)
+class _Rows:
+    latents: torch.Tensor
+    present: torch.Tensor
+    context: torch.Tensor
+    offset: torch.Tensor
+    trials: torch.Tensor
+    reward: torch.Tensor
+
+
+def fit_residual(
+    model: AdditiveModel,
+    appeal: NDArray[np.floating],
+    held_out_model: AdditiveModel,
+    tables: ContentTables,
+    seed: int,
+    force: bool = False,
+    num_rows: int = 131_072,
+    num_held_out: int = 100_000,
+    max_epochs: int = 2,
+) -> ResidualFit:
+    """Fit on up to `num_rows` rows, judge on held-out rows. It is kept when the gain exceeds its standard error, or `force`."""
+    torch.manual_seed(int(stream(seed, "residual").integers(2**31)))
+    log, held_out = model.log, held_out_model.log
+    chosen = _draw(log, num_rows, seed)
+    judged = _draw(held_out, num_held_out, seed + 1)
+    net = AttentionResidual(model.layout.num_slots, tables.latents.shape[1], log.contexts.shape[1])
+    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
+    best, best_gain, best_error, seen = None, 0.0, 0.0, 0
+    for epoch in range(max_epochs):
+        order = stream(seed, "residual", epoch).permutation(chosen)
+        for start in range(0, len(order), BATCH):
+            part = _rows(model, appeal, tables, np.sort(order[start : start + BATCH]))
+            logit = part.offset + net(part.latents, part.present, part.context).sum(1)
+            loss = (part.trials * F.softplus(logit) - part.reward * logit).sum() / part.trials.sum()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            seen += len(part.offset)
+        gain, error = _gain(net, held_out_model, appeal, tables, judged)
+        if best is None or gain > best_gain:
+            best, best_gain, best_error = copy.deepcopy(net), gain, error
+        if gain <= 0:
+            break
+    keep = force or (best_gain > best_error and best_gain > 0)
+    return ResidualFit(best if keep else None, best_gain, best_error, seen)
+
+
+def _draw(log: EncodedLog, num: int, seed: int) -> NDArray[np.int64]:
+    if len(log) <= num:
+        return np.arange(len(log))
+    return np.sort(stream(seed, "residual rows").choice(len(log), num, replace=False))
+
+
+def _rows(model: AdditiveModel, appeal: NDArray[np.floating], tables: ContentTables, rows: NDArray[np.int64]) -> _Rows:
+    log = model.log.take(rows)
+    product = log.product
+    latents = tables.latents[log.combination] - tables.pool_mean[product]
+    present = log.combination != log.num_elements
+    latents = np.where(present[..., None], latents, np.float32(0.0))
+    offset = np.float32(appeal)[log.group] + model.uplift_of(log).numpy()
+    return _Rows(
+        torch.from_numpy(latents),
+        torch.from_numpy(present),
+        torch.from_numpy(log.contexts[log.group_context[log.group]]),
+        torch.from_numpy(offset),
+        torch.from_numpy(log.trials),
+        torch.from_numpy(log.reward),
+    )
+
+
+@torch.no_grad()
+def _gain(
+    net: AttentionResidual,
+    model: AdditiveModel,
+    appeal: NDArray[np.floating],
+    tables: ContentTables,
+    rows: NDArray[np.int64],
+) -> tuple[float, float]:
+    """Held-out log-likelihood gained over the additive model, and its standard error."""
+    gains = []
+    for start in range(0, len(rows), 4 * BATCH):
+        part = _rows(model, appeal, tables, rows[start : start + 4 * BATCH])
+        logit = part.offset + net(part.latents, part.present, part.context).sum(1)
+        before = part.reward * part.offset - part.trials * F.softplus(part.offset)
+        gains.append(part.reward * logit - part.trials * F.softplus(logit) - before)
+    if not gains:
+        return 0.0, 0.0
+    gain = torch.cat(gains).double()
+    return float(gain.sum()), float(gain.std() * len(gain) ** 0.5)

@@ -1,0 +1,222 @@
+"""Stage 2 from a dataset: encode, fit, decide on the residual, calibrate. Returns a frozen `RewardModel`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genco.data.batch import ImpressionBatch
+from genco.data.catalogue import Catalogue
+from genco.data.encoded_log import EncodedLog
+from genco.data.features import TextEncoder
+from genco.data.splits import Split
+from genco.models.additive import AdditiveModel, ContentTables
+from genco.runtime.calibration import fit_calibration
+from genco.runtime.projection import KindProjection
+from genco.runtime.residual import AttentionResidualArrays
+from genco.runtime.reward_model import Appeal, RewardModel, project_content, reference_pools
+from genco.runtime.terms import TermLayout
+from genco.storage.dataset import Dataset
+from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_log, fit_encoders, fit_projections
+from genco.training.residual_loop import ResidualFit, fit_residual
+from genco.training.reward_model_loop import AdditiveFit, FitResult, RewardModelConfig
+
+Progress = Callable[[str, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class StageTwo:
+    """A fitted reward model and what was measured on the way. contexts: [context, num_context] distinct encoded contexts,
+    context_share: how often each was logged · element_trials, element_reward: [element] impressions and rewards in the log."""
+
+    model: RewardModel
+    encoders: Encoders
+    encoded: EncodedCatalogue
+    contexts: NDArray[np.float32]
+    context_share: NDArray[np.float64]
+    element_trials: NDArray[np.float64]
+    element_reward: NDArray[np.float64]
+    measured: dict[str, Any]
+    curve: tuple[dict[str, float], ...]
+
+
+def fit_stage_two(
+    dataset: Dataset,
+    split: Split,
+    config: RewardModelConfig,
+    text: TextEncoder | None,
+    seed: int,
+    progress: Progress,
+) -> StageTwo:
+    """Train stage 2 on the rows `split` leaves for training; the held-out rows calibrate it."""
+    catalogue = dataset.catalogue
+    sample = dataset.sample(100_000, seed)
+    encoders, encoded, _ = fit_encoders(catalogue, sample.context, text)
+    projections = fit_projections(encoded, encoders, config.max_own_rank)
+    rank = max((p.rank for p in projections), default=0)
+    layout = _layout(catalogue, encoders, projections, config)
+    latents = project_content(projections, encoded.content, encoded.kinds, rank)
+    pool_mean, pool_empty, members, owners = reference_pools(catalogue, latents)
+    tables = ContentTables(latents, pool_mean, pool_empty, members, owners)
+
+    def read(keep: Callable[[ImpressionBatch], NDArray[np.bool_]] | None) -> EncodedLog:
+        return encode_log(dataset, encoders, catalogue, keep, config.propensity_clip, _counter(progress, dataset))
+
+    log = read(None)
+    train, held_out = _divide(log, dataset, split)
+    spectrum = [projections[kind].spectrum[: max(r, 1)] for kind, r in zip(encoders.kinds, layout.own_rank, strict=True)]
+    fit = AdditiveFit(train, layout, tables, encoded.products, spectrum, config, seed, progress)
+    result = fit.run()
+    model = _reward_model(catalogue, layout, projections, tables, result)
+    residual = _fit_residual(fit, result, train, held_out, tables, config, seed)
+    if residual.residual is not None:
+        arrays = {name: values.detach().numpy() for name, values in residual.residual.named_parameters()}
+        model = replace(model, residual=AttentionResidualArrays(arrays))
+    model = replace(model, calibration=_calibrate(fit, result, held_out, tables, residual))
+    share = np.bincount(log.group_context[log.group], weights=log.trials, minlength=len(log.contexts))
+    measured = {
+        "rows_seen": result.rows_seen + residual.rows_seen,
+        "seconds": result.seconds,
+        "train_rows": len(train),
+        "held_out_rows": len(held_out),
+        "log_likelihood": result.log_likelihood,
+        "num_weights": layout.num_weights,
+        "residual_kept": residual.residual is not None,
+        "residual_gain": residual.gain,
+        "residual_gain_error": residual.error,
+        "content_exponent": result.state.exponent,
+        "element_effect_sd": float(np.sqrt(result.state.element_variance)),
+        "block_sd": {name: float(np.sqrt(value)) for name, value in result.state.block_variance.items()},
+    }
+    trials, reward = _element_counts(log)
+    return StageTwo(
+        model, encoders, encoded, log.contexts, share / share.sum(), trials, reward, measured, result.history
+    )
+
+
+def _element_counts(log: EncodedLog) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Impressions and rewards of every element [element], over all slots."""
+    trials, reward = (
+        sum(
+            np.bincount(log.combination[:, slot], weights=values, minlength=log.num_elements + 1)
+            for slot in range(log.combination.shape[1])
+        )
+        for values in (log.trials, log.reward)
+    )
+    return np.asarray(trials)[:-1], np.asarray(reward)[:-1]
+
+
+def _layout(
+    catalogue: Catalogue, encoders: Encoders, projections: tuple[KindProjection, ...], config: RewardModelConfig
+) -> TermLayout:
+    index = {name: i for i, name in enumerate(catalogue.components)}
+    ranks = [projections[kind].rank for kind in encoders.kinds]
+    identity = [name in encoders.identities for name in catalogue.components]
+    optional = [
+        any(not slot.required for slot in catalogue.slots if slot.component == name) for name in catalogue.components
+    ]
+    return TermLayout(
+        slot_component=tuple(index[slot.component] for slot in catalogue.slots),
+        component_names=catalogue.components,
+        component_kind=encoders.kinds,
+        own_rank=tuple(ranks),
+        pair_rank=tuple(r if own else min(r, config.max_pair_rank) for r, own in zip(ranks, identity, strict=True)),
+        optional=tuple(optional),
+        num_context=encoders.context.dim,
+        own=config.own,
+        pair=config.pair,
+        context=config.context,
+        own_context=config.own_context,
+    )
+
+
+def _divide(log: EncodedLog, dataset: Dataset, split: Split) -> tuple[EncodedLog, EncodedLog]:
+    held_out, start = np.zeros(len(log), dtype=bool), 0
+    for batch in dataset.batches():
+        held_out[start : start + len(batch)] = split.held_out(batch, dataset.catalogue)
+        start += len(batch)
+    if not held_out.any():
+        return log, log.take(slice(0, 0))
+    return log.take(~held_out), log.take(held_out)
+
+
+def _counter(progress: Progress, dataset: Dataset) -> Callable[[int], None]:
+    started, seen = time.perf_counter(), 0
+
+    def count(rows: int) -> None:
+        nonlocal seen
+        seen += rows
+        progress("reading", {"rows": seen, "of": dataset.num_rows, "seconds": time.perf_counter() - started})
+
+    return count
+
+
+def _reward_model(
+    catalogue: Catalogue,
+    layout: TermLayout,
+    projections: tuple[KindProjection, ...],
+    tables: ContentTables,
+    result: FitResult,
+) -> RewardModel:
+    state = result.state
+    product_ids = catalogue.products["product_id"].to_list()
+    logged = set(np.flatnonzero(result.logged_products).tolist())
+    effects: dict[str, tuple[float, float]] = {}
+    if state.element_variance > 0:
+        ids = catalogue.elements["element_id"].to_list()
+        variance = 1.0 / (state.element_curvature + 1.0 / state.element_variance)
+        seen = np.flatnonzero(state.element_curvature[:-1] > 0)
+        effects = {ids[i]: (float(state.element_effect[i]), float(variance[i])) for i in seen}
+    return RewardModel(
+        layout=layout,
+        projections=projections,
+        theta=np.float32(state.theta),
+        covariance=np.float32(result.posterior.covariance),
+        appeal=Appeal(
+            np.float32(state.product_weights),
+            np.float32(state.context_weights),
+            {product_ids[row]: float(state.product_logit[row]) for row in sorted(logged)},
+            state.product_variance,
+        ),
+        element_effect=effects,
+        element_variance=state.element_variance,
+        reference_pool={p: (tables.pool_mean[i], tables.pool_empty[i]) for i, p in enumerate(product_ids)},
+        block_variance=dict(result.posterior.block_variance),
+    )
+
+
+def _fit_residual(
+    fit: AdditiveFit,
+    result: FitResult,
+    train: EncodedLog,
+    held_out: EncodedLog,
+    tables: ContentTables,
+    config: RewardModelConfig,
+    seed: int,
+) -> ResidualFit:
+    if config.residual == "off" or (config.residual == "auto" and len(held_out) == 0):
+        return ResidualFit(None, 0.0, 0.0, 0)
+    effect = result.state.element_effect if result.state.element_variance > 0 else None
+    judged = AdditiveModel(fit.layout, tables, held_out, result.state.theta, effect)
+    force = config.residual == "on"
+    return fit_residual(fit.model(result.state), fit.appeal_of(result.state), judged, tables, seed, force)
+
+
+def _calibrate(
+    fit: AdditiveFit, result: FitResult, held_out: EncodedLog, tables: ContentTables, residual: ResidualFit
+) -> tuple[float, float]:
+    """Slope on the uplift and intercept on the logit, from held-out rows, shrunk towards (1, 0)."""
+    if len(held_out) == 0:
+        return 1.0, 0.0
+    effect = result.state.element_effect if result.state.element_variance > 0 else None
+    judged = AdditiveModel(fit.layout, tables, held_out, result.state.theta, effect)
+    uplift = np.concatenate(
+        [judged.uplift_of(held_out.take(slice(i, i + 65_536))).numpy() for i in range(0, len(held_out), 65_536)]
+    )
+    appeal = fit.appeal_of(result.state)[held_out.group]
+    return fit_calibration(appeal, uplift, held_out.trials, held_out.reward)

@@ -1,0 +1,198 @@
+"""Both stages from a dataset to a run folder, resumable at any moment.
+
+    run.toml            configuration, versions, data fingerprint, what was measured
+    encoders.json       how content, products and contexts become numbers
+    reward_model.*      stage 2 (safetensors + description)       generator.*   stage 1
+    elements.parquet    impressions and rewards of every logged element
+    curves.json         learning curves of both stages
+    progress.*          the generator's weights, optimiser and step while training is under way
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+import genco
+from genco.data.splits import Split
+from genco.errors import CheckpointError, DataError
+from genco.models.generator import CombinationGenerator
+from genco.policies.optimizer import keep_catalogue
+from genco.rng import stream
+from genco.runtime.model_arrays import generator_arrays, generator_from, reward_model_arrays
+from genco.runtime.product_encoding import GeneratorWeights
+from genco.runtime.reward_model import BoundRewardModel
+from genco.storage.dataset import Dataset
+from genco.storage.runs import RunFolder
+from genco.storage.text import text_encoder
+from genco.training.config import SplitConfig, TrainConfig
+from genco.training.generator_loop import GeneratorTraining
+from genco.training.proposal_tables import open_products, proposal_tables, rule_masks
+from genco.training.stage_two import StageTwo, fit_stage_two
+from genco.training.uncertainty import uncertainty_penalty
+
+Progress = Callable[[str, dict[str, float]], None]
+CHECKPOINT_EVERY = 25
+
+
+def train(
+    dataset: Dataset,
+    out: str | Path,
+    config: TrainConfig | None = None,
+    resume: bool = False,
+    start_from: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Train both stages on `dataset` and write the run folder `out`.
+
+    `resume` continues an interrupted run to the same bits; `start_from` begins stage 1 from the generator of an earlier
+    run (a new round with more feedback). Raises `CheckpointError` where `out` exists and neither `resume` nor `overwrite` is set.
+    """
+    config, progress = config or TrainConfig(), progress or _silent
+    started = time.perf_counter()
+    run = RunFolder.create(Path(out), config.to_dict(), dataset.fingerprint(), resume=resume, overwrite=overwrite)
+    if run.finished:
+        progress("finished", {"seconds": 0.0})
+        return run
+    split = choose_split(dataset, config.split)
+    text = text_encoder(config.text, run.path.parent / ".genco-text-cache")
+    stage_two = fit_stage_two(dataset, split, config.reward_model, text, config.seed, progress)
+    _save_stage_two(run, stage_two)
+    keep_catalogue(run, dataset.catalogue, dataset.meta)
+    bound = bind(stage_two)
+    weights, curve, closed = train_generator(run, bound, stage_two, config, start_from, progress)
+    arrays, description = generator_arrays(weights)
+    run.save_arrays("generator", arrays, description)
+    run.write_json("curves.json", {"reward_model": list(stage_two.curve), "generator": curve})
+    run.finish(
+        {
+            "dataset": dataset.meta.name,
+            "genco_version": genco.__version__,
+            "torch_version": torch.__version__,
+            "split_by": split.by,
+            "split_cut": split.cut,
+            "products_without_legal_combination": len(closed),
+            "seconds": time.perf_counter() - started,
+            "peak_rss_mib": peak_rss_mib(),
+            "impressions_per_second": stage_two.measured["rows_seen"] / max(stage_two.measured["seconds"], 1e-9),
+            "reward_model": stage_two.measured,
+        }
+    )
+    return run
+
+
+def bind(stage_two: StageTwo) -> BoundRewardModel:
+    """The reward model on the catalogue it was trained with."""
+    encoded = stage_two.encoded
+    return stage_two.model.bind(encoded.catalogue, encoded.content, encoded.kinds, encoded.products)
+
+
+def choose_split(dataset: Dataset, config: SplitConfig) -> Split:
+    """Which rows are held out: what the configuration says, or what the dataset asks for."""
+    by = dataset.meta.split if config.by == "auto" else config.by
+    if config.holdout == 0:
+        return Split("none", 0.0)
+    if by == "product":
+        return Split("product", config.holdout)
+    times = np.concatenate([batch.timestamp for batch in dataset.batches()]) if dataset.num_rows else np.zeros(0)
+    if not len(times) or times.min() == times.max():
+        return Split("product", config.holdout)
+    return Split("time", float(np.quantile(times, 1 - config.holdout)))
+
+
+def train_generator(
+    run: RunFolder,
+    bound: BoundRewardModel,
+    stage_two: StageTwo,
+    config: TrainConfig,
+    start_from: str | Path | None,
+    progress: Progress,
+) -> tuple[GeneratorWeights, list[dict[str, float]], list[str]]:
+    """Stage 1 against the reward model; returns weights, learning curve, and why products were left out."""
+    spaces, closed = open_products(bound.catalogue)
+    if not spaces:
+        raise DataError(f"No product of the catalogue has a legal combination. The first reason: {closed[0]}")
+    tables, products = proposal_tables(
+        bound, spaces, stage_two.contexts, stage_two.context_share, config.generator, config.seed
+    )
+    torch.manual_seed(int(stream(config.seed, "generator weights").integers(2**31)))
+    generator = CombinationGenerator(
+        tables.num_slots, tables.features.shape[-1], stage_two.contexts.shape[1], config.generator
+    )
+    if start_from is not None:
+        _load_generator(generator, RunFolder.open(Path(start_from)))
+    training = GeneratorTraining(
+        generator,
+        tables,
+        stage_two.contexts,
+        stage_two.context_share,
+        np.arange(len(products)),
+        config.training,
+        config.seed,
+        rule_masks(spaces, products, tables.mask.shape[2]),
+        uncertainty_penalty(bound, tables, products, config.training.uncertainty_penalty, stage_two),
+    )
+    curve: list[dict[str, float]] = []
+    saved = run.load_progress()
+    if saved is not None:
+        curve = training.restore(*saved)
+    for values in training.run(progress):
+        curve.append(values)
+        if training.step_number % CHECKPOINT_EVERY == 0 and training.step_number < config.training.steps:
+            run.save_progress(*training.snapshot(curve))
+    arrays = {name: parameter.detach().numpy().copy() for name, parameter in generator.named_parameters()}
+    weights = GeneratorWeights(
+        arrays=arrays,
+        scale=tables.scale,
+        temperature=config.generator.temperature,
+        max_latents=config.generator.max_latents,
+        autoregressive=config.generator.autoregressive,
+        credit=config.generator.credit,
+    )
+    return weights, curve, closed
+
+
+def _load_generator(generator: CombinationGenerator, run: RunFolder) -> None:
+    weights = generator_from(*run.load_arrays("generator"))
+    wanted = {name: tuple(parameter.shape) for name, parameter in generator.named_parameters()}
+    found = {name: values.shape for name, values in weights.arrays.items()}
+    if wanted != found:
+        different = next(name for name in wanted if wanted[name] != found.get(name))
+        raise CheckpointError(
+            f"The generator of {str(run.path)!r} does not fit this data: {different!r} should be "
+            f"{wanted[different]}. Found {found.get(different)}."
+        )
+    generator.load_state_dict({name: torch.from_numpy(values.copy()) for name, values in weights.arrays.items()})
+
+
+def _save_stage_two(run: RunFolder, stage_two: StageTwo) -> None:
+    arrays, description = reward_model_arrays(stage_two.model)
+    run.save_arrays("reward_model", arrays, description)
+    run.write_json("encoders.json", stage_two.encoders.to_dict())
+    run.save_arrays("contexts", {"contexts": stage_two.contexts, "share": stage_two.context_share}, {})
+    run.write_table("elements", element_table(stage_two))
+
+
+def element_table(stage_two: StageTwo) -> pl.DataFrame:
+    """Impressions and rewards of every element of the catalogue, by slot component."""
+    catalogue = stage_two.encoded.catalogue
+    return catalogue.elements.select("element_id", "product_id", "component", "status").with_columns(
+        pl.Series("num_impressions", stage_two.element_trials), pl.Series("num_rewards", stage_two.element_reward)
+    )
+
+
+def peak_rss_mib() -> float:
+    """Largest resident memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _silent(stage: str, values: dict[str, Any]) -> None:
+    return None
