@@ -55,7 +55,12 @@ def import_aes(
     else:
         rules = tuple(_listed_rule(rows, template) for template in templates)
     num_impressions = DEFAULT_IMPRESSIONS if num_impressions is None else num_impressions
-    origin = {"source": ORIGIN, "citation": CITATION, "file": path.name, "combinations": rows.height}
+    origin: dict[str, str | int | float] = {
+        "source": ORIGIN,
+        "citation": CITATION,
+        "file": path.name,
+        "combinations": rows.height,
+    }
     log_note = f"the log is drawn: {num_impressions:,} impressions uniform over legal combinations, seed {seed}"
     meta = DatasetMeta(
         name=f"aes-{path.stem}",
