@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.kits.importer import check_import, check_refusal, check_same_seed_same_dataset
+from tests.kits.real_data import real_data
 
 from genco.data.rules import Allow, Block, Only
 from genco.errors import ConfigError, DataError
 from genco.storage.importers.aes import PARTS, import_aes
 from genco.storage.importers.aes_tree import TEMPLATE, legal_combinations, read_tree
-from tests.kits.importer import check_import, check_refusal, check_same_seed_same_dataset
-from tests.kits.real_data import real_data
 
 TREE = "a, 1, 2\n1 1\nc, 2, 2\n1 0\n0 1\nd, 2, 1\n1\n1\nb, 1, 1\n1\n"
 LEGAL = [(0, 0, 0, 0), (1, 0, 1, 0)]

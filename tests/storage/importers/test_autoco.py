@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tests.kits.importer import check_import, check_refusal, check_same_seed_same_dataset
+from tests.kits.real_data import real_data
 
 from genco.data.rules import Only
 from genco.storage.importers.autoco import import_autoco
-from tests.kits.importer import check_import, check_refusal, check_same_seed_same_dataset
-from tests.kits.real_data import real_data
 
 ROW = {"item": 0, "pos": 0, "f0": 1, "f1": 2, "e0": 0, "e1": 0, "e2": 0, "e3": 0, "ctr": 0.25}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tests.kits.importer import check_import, check_refusal, check_same_seed_same_dataset
 
 from genco.storage.importers import obd
 from genco.storage.importers.obd import import_obd
-from tests.kits.importer import check_import, check_refusal, check_same_seed_same_dataset
 
 ROW = {
     "timestamp": "2019-11-24 00:03:13.442536+00:00",

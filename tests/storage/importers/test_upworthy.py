@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tests.kits.importer import check_import, check_refusal, check_same_seed_same_dataset
+from tests.kits.real_data import real_data
 
 from genco.errors import ConfigError
 from genco.storage.importers.upworthy import import_upworthy
-from tests.kits.importer import check_import, check_refusal, check_same_seed_same_dataset
-from tests.kits.real_data import real_data
 
 ROW = {
     "clickability_test_id": "t1",
