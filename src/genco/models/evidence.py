@@ -110,21 +110,24 @@ def _solve(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, v
     )
 
 
-def variance_component(residual: Weights, curvature: Weights, largest: float = 1.0, num_grid: int = 501) -> float:
+def variance_component(
+    residual: Weights, curvature: Weights, kept: Weights, largest: float = 1.0, num_grid: int = 501
+) -> float:
     """Prior variance of many small independent effects from their scores, averaged over its marginal posterior.
 
-    residual, curvature: [effect], first and (negative) second derivative of the log-likelihood at zero effect, so that
-    residual ~ N(0, curvature + curvature^2 * variance). The standard deviation has a flat prior on [0, largest]; averaging
+    residual, curvature: [effect], first and (negative) second derivative of the log-likelihood at zero effect · kept: [effect]
+    share of the score's variance that the effects fitted before left in it (degrees of freedom), so that
+    residual ~ N(0, kept * curvature * (1 + curvature * variance)). The standard deviation has a flat prior on [0, largest]; averaging
     instead of maximising keeps an honest width where the data cannot tell a small effect from none.
     """
     seen = curvature > 0
     if not seen.any():
         return 0.0
-    squared, h = residual[seen] ** 2, curvature[seen]
+    squared, h, left = residual[seen] ** 2, curvature[seen], kept[seen]
     grid = largest * np.linspace(0.0, 1.0, num_grid) ** 2
     score = np.empty(num_grid)
     for i, deviation in enumerate(grid):
-        spread = h + h * h * deviation**2
+        spread = left * h * (1.0 + h * deviation**2)
         score[i] = -0.5 * float((np.log(spread) + squared / spread).sum())
     weight = np.exp(score - score.max()) * np.gradient(grid)
     return float((weight * grid**2).sum() / weight.sum())

@@ -111,7 +111,7 @@ def _content_variance(bound: BoundRewardModel, product: int, context: Floats, ro
     """Variance [batch, slot] of the attribution from latents known only up to their posterior given content.
 
     To first order in the latent noise, own effects and half of every pair; the second-order term of two noisy latents is
-    added. Where element effects are learned they already hold the own part, so it counts once.
+    added. Where element effects are learned their spread already holds the own part, so it counts once.
     """
     layout, model = bound.model.layout, bound.model
     noise = [
@@ -131,7 +131,7 @@ def _content_variance(bound: BoundRewardModel, product: int, context: Floats, ro
     ranks = [layout.pair_rank[c] for c in layout.slot_component]
     for slot in range(layout.num_slots):
         slope = np.repeat((use @ weights.query[slot])[None], len(rows), axis=0)
-        if bound.model.element_variance > 0:
+        if model.element_variance > 0:
             slope[:] = 0.0
         for other in range(layout.num_slots):
             if other == slot or (min(slot, other), max(slot, other)) not in weights.bilinear:

@@ -50,7 +50,8 @@ def fit_residual(
     num_held_out: int = 100_000,
     max_epochs: int = 2,
 ) -> ResidualFit:
-    """Fit on up to `num_rows` rows, judge on held-out rows. It is kept when the gain exceeds its standard error, or `force`."""
+    """Fit on up to `num_rows` rows, judge on held-out rows. It is kept when the gain exceeds
+    two standard errors and one nat, or `force`."""
     torch.manual_seed(int(stream(seed, "residual").integers(2**31)))
     log, held_out = model.log, held_out_model.log
     chosen = _draw(log, num_rows, seed)
@@ -73,7 +74,7 @@ def fit_residual(
             best, best_gain, best_error = copy.deepcopy(net), gain, error
         if gain <= 0:
             break
-    keep = force or (best_gain > best_error and best_gain > 0)
+    keep = force or best_gain > max(2.0 * best_error, 1.0)
     return ResidualFit(best if keep else None, best_gain, best_error, seen)
 
 

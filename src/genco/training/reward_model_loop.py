@@ -100,6 +100,7 @@ class AdditiveFit:
         self.design = np.column_stack([np.ones(len(product_features)), product_features]).astype(np.float64)
         self.logged = np.bincount(log.product, weights=log.trials, minlength=log.num_products) > 0
         self.rows_seen = 0
+        self.supported = 0.0
         self.history: list[dict[str, float]] = []
 
     def initial(self) -> FitState:
@@ -198,6 +199,7 @@ class AdditiveFit:
         else:
             posterior = solve_with(statistics, self.layout, self.spectrum, state.exponent, state.block_variance)
         state.theta = posterior.mean
+        self.supported = posterior.mean.size - float((np.diagonal(posterior.covariance) / posterior.prior_variance).sum())
         return posterior
 
     def _varied_spectrum(self) -> bool:
@@ -261,7 +263,21 @@ class AdditiveFit:
         curvature = result.element_curvature.copy()
         residual = result.element_residual + curvature * state.element_effect
         curvature[-1] = residual[-1] = 0.0
-        state.element_variance = variance_component(residual, curvature)
+        state.element_variance = variance_component(residual, curvature, self._kept(state, result, curvature))
         state.element_curvature = curvature
         precision = 1.0 / max(state.element_variance, 1e-9)
         state.element_effect = residual / (curvature + precision)
+
+    def _kept(self, state: FitState, result: PassResult, curvature: Weights) -> Weights:
+        """Share of each element's score variance that product effects and weights left in it [element + 1]."""
+        log, num_slots = self.log, self.layout.num_slots
+        by_product = np.bincount(log.group_product, weights=result.group_curvature, minlength=log.num_products)
+        shown_in = np.bincount(
+            self.tables.pool_elements,
+            weights=by_product[self.tables.pool_owner // num_slots],
+            minlength=len(curvature),
+        )
+        trust = shown_in / (shown_in + 1.0 / state.product_variance) if self.config.appeal else np.zeros(len(curvature))
+        spent = trust * curvature / np.maximum(shown_in, curvature + 1e-12)
+        weights_share = min(self.supported / max(int((curvature > 0).sum()), 1), 0.5)
+        return np.asarray(np.clip((1.0 - spent) * (1.0 - weights_share), 1e-3, 1.0))
