@@ -12,7 +12,7 @@ from genco.data.catalogue import ELEMENT_COLUMNS, PRODUCT_COLUMNS, STATUSES, Cat
 from genco.data.rules import Allow, Block, Distinct, Forbid, Only, Pin, Rule
 from genco.storage.dataset_toml import DATASET_FILE, DatasetMeta
 from genco.storage.toml_keys import unknown_value
-from genco.storage.violation import Finding, finding, words
+from genco.storage.violation import NO_ROW, Finding, finding, words
 
 PRODUCTS_FILE = "catalogue/products.parquet"
 ELEMENTS_FILE = "catalogue/elements.parquet"
@@ -64,27 +64,27 @@ def table_findings(
 
 def rule_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = DATASET_FILE) -> Iterator[Finding]:
     """Names in the rules that are unknown, and slots that a rule or product leaves without any element."""
-    names = {
-        "slot": {slot.name for slot in meta.slots},
-        "element": catalogue.element_rows,
-        "product_id": catalogue.product_rows,
-    }
+    slots = tuple(slot.name for slot in meta.slots)
+    known = {"slot": slots, "element": catalogue.element_rows, "product_id": catalogue.product_rows}
     for number, rule in enumerate(meta.rules):
         where = f"{file}, rule {number}"
-        for kind, value in _names_in(rule):
-            if value not in names[kind]:
-                expected = f"{rule} names an {unknown_value(kind, value, list(names[kind])[:5000])}"
-                yield Finding(where, "", f"unknown_{kind}", expected.rstrip("."), np.array([-1]), [value])
+        for kind in known:
+            unknown: list[Any] = [name for name in _names_in(rule)[kind] if name not in known[kind]]
+            if unknown:
+                if kind == "slot":
+                    unknown = [words(unknown_value(kind, name, slots).rstrip(".")) for name in unknown]
+                expected = f"{rule}: a {kind} that exists is expected"
+                yield Finding(where, "", f"unknown_{kind}", expected, np.full(len(unknown), NO_ROW), unknown)
         if isinstance(rule, Only):
-            wrong = [combination for combination in rule.combinations if len(combination) != len(meta.slots)]
+            wrong = [list(combination) for combination in rule.combinations if len(combination) != len(slots)]
             if wrong:
-                expected = f"combinations of {len(meta.slots)} slots are expected"
-                yield finding(where, "", "combination_size", expected, list(wrong[0]))
+                expected = f"combinations of {len(slots)} slots are expected"
+                yield Finding(where, "", "combination_size", expected, np.full(len(wrong), NO_ROW), wrong)
 
 
 def empty_slot_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = ELEMENTS_FILE) -> Iterator[Finding]:
     """Required slots for which a product has no approved element. One finding per slot, all its products in it."""
-    for index, slot in enumerate(meta.slots):
+    for slot in meta.slots:
         if not slot.required:
             continue
         component = catalogue.components.index(slot.component)
@@ -95,12 +95,13 @@ def empty_slot_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = ELE
         lacking = np.ones(catalogue.num_products, dtype=bool)
         lacking[owner] = False
         if lacking.any():
-            ids = catalogue.products["product_id"].filter(pl.Series(lacking)).to_list()
+            ids = catalogue.products["product_id"].filter(pl.Series(lacking))
             expected = (
-                f"an approved element of component {slot.component!r} for every product is expected, "
-                f"as slot {meta.slots[index].name!r} is required; products without one are listed"
+                f"every product needs an approved element of component {slot.component!r}, as slot {slot.name!r} is "
+                f"required"
             )
-            yield Finding(file, "status", "no_approved_element", expected, np.full(len(ids), -1), ids)
+            shown = [words(f"none for product {product_id!r}") for product_id in ids]
+            yield Finding(file, "status", "no_approved_element", expected, np.full(len(ids), NO_ROW), shown)
 
 
 def _column_findings(table: pl.DataFrame, file: str, needed: Sequence[str], texts: Sequence[str]) -> Iterator[Finding]:
@@ -141,17 +142,19 @@ def _where(table: pl.DataFrame, broken: pl.Expr, column: str, rule: str, expecte
         yield Finding(file, column, rule, f"{expected} is expected", rows.to_numpy().astype(np.int64), values)
 
 
-def _names_in(rule: Rule) -> list[tuple[str, str]]:
-    """Every (kind of name, name) that a rule mentions."""
-    names: list[tuple[str, str | None]] = []
+def _names_in(rule: Rule) -> dict[str, list[str]]:
+    """The distinct names that a rule mentions, by kind."""
+    slots: list[str | None] = []
+    elements: list[str | None] = []
     if isinstance(rule, (Pin, Block)):
-        names += [("slot", rule.slot), ("element", rule.element)]
+        slots.append(rule.slot)
+        elements.append(rule.element)
     if isinstance(rule, (Allow, Distinct)):
-        names += [("slot", slot) for slot in rule.slots]
+        slots += rule.slots
     if isinstance(rule, (Forbid, Allow)):
-        names += [("element", element) for pair in rule.pairs for element in pair]
+        elements += [element for pair in rule.pairs for element in pair]
     if isinstance(rule, Only):
-        names += [("element", element) for combination in rule.combinations for element in combination]
-    if not isinstance(rule, Distinct):
-        names.append(("product_id", rule.product_id))
-    return list(dict.fromkeys((kind, name) for kind, name in names if name is not None))
+        elements += [element for combination in rule.combinations for element in combination]
+    products = [] if isinstance(rule, Distinct) else [rule.product_id]
+    names = {"slot": slots, "element": elements, "product_id": products}
+    return {kind: [name for name in dict.fromkeys(values) if name is not None] for kind, values in names.items()}

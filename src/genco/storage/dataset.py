@@ -95,23 +95,22 @@ class Dataset:
 
         Raises `UnknownIdError` or `DataError` naming file, row, column and value at the first broken rule.
         """
-        joiner = ImpressionJoiner(self.catalogue, self.meta)
         for file in self.files:
             for numbers, rows in self._stream(file, batch_rows):
-                yield joiner.join(rows, str(file.path), numbers)
+                yield self._joiner.join(rows, str(file.path), numbers)
 
     def sample(self, num_rows: int, seed: int) -> ImpressionBatch:
         """A uniform sample of rows without replacement, in order of the log; all of them if there are no more."""
         size = min(num_rows, self.num_rows)
         chosen = np.sort(stream(seed, "sample rows").choice(self.num_rows, size, replace=False, shuffle=False))
-        joiner, parts, start = ImpressionJoiner(self.catalogue, self.meta), [], 0
+        parts, start = [], 0
         for file in self.files:
             for numbers, rows in self._stream(file, ROW_GROUP_ROWS):
                 first, stop = np.searchsorted(chosen, [start, start + len(numbers)])
                 picked = chosen[first:stop] - start
                 start += len(numbers)
                 if len(picked):
-                    parts.append(joiner.join(rows.take(pa.array(picked)), str(file.path), numbers[picked]))
+                    parts.append(self._joiner.join(rows.take(pa.array(picked)), str(file.path), numbers[picked]))
         return _concatenate(parts, self.meta)
 
     def fingerprint(self) -> str:
@@ -139,6 +138,10 @@ class Dataset:
                 return {name: arrays[name] for name in arrays.files}, load_toml(self.path / TRUTH_INFO)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: a complete file of arrays is expected. {error}") from error
+
+    @cached_property
+    def _joiner(self) -> ImpressionJoiner:
+        return ImpressionJoiner(self.catalogue, self.meta)
 
     def _stream(self, file: ImpressionFile, batch_rows: int) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
         columns = read_columns(self.meta, file.schema.names)

@@ -44,17 +44,18 @@ class ImpressionFile:
 
 
 def find_impression_files(folder: Path) -> tuple[ImpressionFile, ...]:
-    """Footers of `folder/impressions/**/*.parquet` in order of path, hidden and `_` files left out.
+    """Footers of the log's files. Raises `DataError` naming the first that is not a complete Parquet file."""
+    return tuple(read_footer(path) for path in list_impression_paths(folder))
 
-    Raises `DataError` naming the first file that is not a complete Parquet file.
-    """
+
+def list_impression_paths(folder: Path) -> list[Path]:
+    """Paths of `folder/impressions/**/*.parquet` in order, hidden ones and those that begin with `_` left out."""
     root = folder / IMPRESSIONS_FOLDER
-    paths = [
+    return [
         path
         for path in sorted(root.rglob("*.parquet"))
         if not any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
     ]
-    return tuple(read_footer(path) for path in paths)
 
 
 def read_footer(path: Path) -> ImpressionFile:

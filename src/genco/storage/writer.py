@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
@@ -26,6 +27,7 @@ from genco.storage.catalogue_checks import (
     rule_findings,
     table_findings,
 )
+from genco.storage.croissant import CROISSANT_FILE, croissant
 from genco.storage.dataset import TRUTH_ARRAYS, TRUTH_INFO, open_dataset
 from genco.storage.dataset_toml import DATASET_FILE, DatasetMeta, write_meta
 from genco.storage.impression_checks import ImpressionJoiner, schema_findings
@@ -193,7 +195,10 @@ class DatasetWriter:
         if self._file is not None:
             self._file.close()
         write_meta(self._folder, self._meta)
-        open_dataset(self._folder)
+        described = croissant(open_dataset(self._folder))
+        (self._folder / CROISSANT_FILE).write_text(
+            json.dumps(described, indent=1, ensure_ascii=False), encoding="utf-8"
+        )
         _put_in_place(self._folder, self._path)
 
 
