@@ -146,6 +146,16 @@ def test_context_of_objects_with_null() -> None:
     np.testing.assert_array_equal(encoder.transform({"segment": np.array([None, "b"], dtype=object)}), [[0, 0], [0, 1]])
 
 
+def test_one_context_of_some_columns_equals_the_batch() -> None:
+    sample = {"segment": np.array(["a", "b"]), "hour": np.array([0.0, 2.0]), "new": np.array([True, False])}
+    encoder = ContextEncoder.fit(sample)
+    first = encoder.transform(sample)[0]
+    np.testing.assert_array_equal(encoder.transform_some({"segment": "a", "hour": "0", "new": True}), first)
+    np.testing.assert_array_equal(encoder.transform_some({"segment": "b"}), [0, 1, 0, 0, 0])
+    with pytest.raises(DataError, match=r"context, column 'hour': a number is expected. Found 'noon'"):
+        encoder.transform_some({"hour": "noon"})
+
+
 def test_no_context_at_all() -> None:
     assert ContextEncoder.fit({}).transform({}, num_rows=3).shape == (3, 0)
 

@@ -135,9 +135,11 @@ class ContextEncoder:
                 try:
                     value = float(value)
                 except (TypeError, ValueError) as error:
-                    raise DataError(f"context, column {column.name!r}: a number is expected. Found {value!r}.") from error
+                    raise DataError(
+                        f"context, column {column.name!r}: a number is expected. Found {value!r}."
+                    ) from error
             else:
-                value = str(value)
+                value = str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
             encoded[self.columns.slices[column.name]] = column.encode(pl.Series(column.name, [value]), "context")[0]
         return encoded
 
