@@ -104,6 +104,13 @@ def empty_slot_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = ELE
             yield Finding(file, "status", "no_approved_element", expected, np.full(len(ids), NO_ROW), shown)
 
 
+def unusable_slot_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = ELEMENTS_FILE) -> Iterator[Finding]:
+    """Required slots for which no product at all has an approved element: the catalogue cannot be used."""
+    for found in empty_slot_findings(meta, catalogue, file):
+        if len(found) == catalogue.num_products:
+            yield found
+
+
 def _column_findings(table: pl.DataFrame, file: str, needed: Sequence[str], texts: Sequence[str]) -> Iterator[Finding]:
     for name in needed:
         if name not in table.columns:

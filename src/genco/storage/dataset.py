@@ -22,10 +22,10 @@ from genco.storage.catalogue_checks import (
     ELEMENTS_FILE,
     PRODUCTS_FILE,
     complete_elements,
-    empty_slot_findings,
     plain_texts,
     rule_findings,
     table_findings,
+    unusable_slot_findings,
 )
 from genco.storage.dataset_toml import DATASET_FILE, SCHEMA_VERSION, DatasetMeta, read_meta
 from genco.storage.impression_checks import ImpressionJoiner, read_columns, schema_findings, text_columns
@@ -86,8 +86,7 @@ class Dataset:
         raise_first(table_findings(products, elements, *names))
         catalogue = Catalogue(self.meta.slots, products, elements, self.meta.rules)
         raise_first(rule_findings(self.meta, catalogue, str(self.path / DATASET_FILE)))
-        empty = empty_slot_findings(self.meta, catalogue, names[1])
-        raise_first(found for found in empty if len(found) == catalogue.num_products)
+        raise_first(unusable_slot_findings(self.meta, catalogue, names[1]))
         return catalogue
 
     def batches(self, batch_rows: int = ROW_GROUP_ROWS) -> Iterator[ImpressionBatch]:

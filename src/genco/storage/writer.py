@@ -26,6 +26,7 @@ from genco.storage.catalogue_checks import (
     plain_texts,
     rule_findings,
     table_findings,
+    unusable_slot_findings,
 )
 from genco.storage.croissant import CROISSANT_FILE, croissant
 from genco.storage.dataset import TRUTH_ARRAYS, TRUTH_INFO, open_dataset
@@ -142,6 +143,7 @@ class DatasetWriter:
             raise_first(table_findings(products, elements))
             catalogue = Catalogue(self._meta.slots, products, elements, self._meta.rules)
             raise_first(rule_findings(self._meta, catalogue))
+            raise_first(unusable_slot_findings(self._meta, catalogue))
             self._joiner = ImpressionJoiner(catalogue, self._meta)
         return self._joiner
 

@@ -12,11 +12,13 @@ from genco.storage.importers.aes import import_aes
 from genco.storage.importers.autoco import import_autoco
 from genco.storage.importers.obd import import_obd
 from genco.storage.importers.summary import ImportSummary
+from genco.storage.importers.table import import_table
 from genco.storage.importers.upworthy import import_upworthy
 
-__all__ = ["IMPORTERS", "ImportSummary", "import_aes", "import_autoco", "import_obd", "import_upworthy"]
+__all__ = ["IMPORTERS", "ImportSummary", "import_aes", "import_autoco", "import_obd", "import_table", "import_upworthy"]
 
 IMPORTERS: dict[str, Callable[..., ImportSummary]] = {
+    "table": import_table,
     "upworthy": import_upworthy,
     "aes": import_aes,
     "autoco": import_autoco,
