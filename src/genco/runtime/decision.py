@@ -107,7 +107,7 @@ def candidate_set(
     tables: AdditiveTables, upper: AdditiveTables, space: LegalSpace, limit: int = 4_096, width: int = 64
 ) -> Positions:
     """All legal combinations up to `limit`, else the best by mean and by upper bound, distinct [num, slot]."""
-    if space.count(limit) is not None:
+    if space.count(limit) <= limit:
         return space.enumerate(limit)
     both = np.concatenate([beam(tables, space, width), beam(upper, space, width)])
     _, first = np.unique(both, axis=0, return_index=True)
