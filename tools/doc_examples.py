@@ -6,6 +6,8 @@ A fenced block is an example when the line before it is `<!-- runnable -->`. Two
 - ```` ```console ````: every line that starts with `$ ` is a command for bash; the lines under it, if any, are the
   output it should print on stdout. `...` stands for anything, as in doctest.
 
+A block of any kind after the line `<!-- file NAME -->` is written to the file NAME for the examples that follow.
+
 The blocks of one page run in order in one temporary folder that starts empty. A page with a failing block fails.
 """
 
@@ -27,19 +29,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_BLOCK = re.compile(r"^<!-- runnable -->\n+```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^<!-- (runnable|file \S+) -->\n+```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CHECK = doctest.OutputChecker()
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 @dataclass(frozen=True)
 class Example:
-    """One runnable block. line: of its first line of code in `page`, from 1."""
+    """One block. line: of its first line of code in `page`, from 1 · file: to write it to, "" = run it."""
 
     page: Path
     line: int
     language: str
     code: str
+    file: str
 
 
 class ExampleError(Exception):
@@ -50,7 +53,9 @@ def examples(page: Path) -> Iterator[Example]:
     """The runnable blocks of `page`, in order."""
     text = page.read_text(encoding="utf-8")
     for match in _BLOCK.finditer(text):
-        yield Example(page, text.count("\n", 0, match.start(2)) + 1, match.group(1), match.group(2))
+        marker, language, code = match.groups()
+        line = text.count("\n", 0, match.start(3)) + 1
+        yield Example(page, line, language, code, marker.removeprefix("file ") if marker != "runnable" else "")
 
 
 def commands(code: str) -> Iterator[tuple[str, str]]:
@@ -105,7 +110,9 @@ def run_page(page: Path) -> int:
         for example in found:
             started = time.perf_counter()
             try:
-                if example.language == "python":
+                if example.file:
+                    Path(example.file).write_text(example.code, encoding="utf-8")
+                elif example.language == "python":
                     run_python(example, namespace)
                 elif example.language == "console":
                     run_console(example)

@@ -154,9 +154,7 @@ def main() -> int:
                 difflib.unified_diff(frozen.splitlines(True), found.splitlines(True), name, "package")
             )
     if changed and not write:
-        print(
-            f"{changed} lists differ from the package. If the change is meant, run `make freeze` and say so in CHANGELOG.md."
-        )
+        print(f"{changed} lists differ from the package. If that is meant: `make freeze`, and a line in CHANGELOG.md.")
         return 1
     return 0
 
