@@ -73,7 +73,7 @@ def rule_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = DATASET_F
             if unknown:
                 if kind == "slot":
                     unknown = [words(unknown_value(kind, name, slots).rstrip(".")) for name in unknown]
-                expected = f"{rule}: a {kind} that exists is expected"
+                expected = f"{rule}: {'an' if kind == 'element' else 'a'} {kind} that exists is expected"
                 yield Finding(where, "", f"unknown_{kind}", expected, np.full(len(unknown), NO_ROW), unknown)
         if isinstance(rule, Only):
             wrong = [list(combination) for combination in rule.combinations if len(combination) != len(slots)]

@@ -142,7 +142,8 @@ class ImpressionJoiner:
         columns = ["num_clicks"] + (["num_conversions"] if self._meta.reward == "num_conversions" else [])
         for name in columns:
             rule = f"at most the row's num_impressions is expected in {name}"
-            notes.add(counts[name] > counts["num_impressions"], name, f"{name}_above_impressions", rule)
+            shown = counts["num_impressions"]
+            notes.add((shown >= 0) & (counts[name] > shown), name, f"{name}_above_impressions", rule)
 
 
 class _Notes:
