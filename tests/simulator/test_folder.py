@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from genco.cli.simulate_command import dataset_meta, simulate_to_folder
+from genco.simulator.folder import dataset_meta, simulate_to_folder
 from genco.simulator.simulate import simulate
 from genco.simulator.truth import truth_from_arrays
 from genco.storage.dataset import open_dataset

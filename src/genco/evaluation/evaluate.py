@@ -67,7 +67,7 @@ def evaluate(
         result |= _diversity(optimizer, num_requests, seed)
     else:
         allowed = np.arange(dataset.catalogue.num_products) if products is None else products
-        result |= _values(optimizer, truth, allowed, num_requests, seed, progress)
+        result |= value_measures(optimizer, truth, allowed, num_requests, seed, progress)
         result |= attribution_measures(optimizer, truth, _requests(optimizer, truth, allowed, num_requests, seed))
     return result | _training(optimizer)
 
@@ -123,7 +123,7 @@ def _requests(
     return drawn
 
 
-def _values(
+def value_measures(
     optimizer: Optimizer,
     truth: Truth,
     products: NDArray[np.int64],
@@ -131,6 +131,7 @@ def _values(
     seed: int,
     progress: Progress,
 ) -> dict[str, Any]:
+    """`value.*`, diversity and calibration on chosen combinations, over requests for `products` (product rows)."""
     smoothed = smoothed_rates(optimizer)
     found: list[RequestValues] = []
     for product, number, context in _requests(optimizer, truth, products, num_requests, seed):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from genco.errors import DataError
 from genco.simulator.tables import TableWorld
 from genco.simulator.world import World
+from genco.storage.dataset import Dataset
 
 
 def truth_from_arrays(arrays: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> World | TableWorld:
@@ -20,3 +21,8 @@ def truth_from_arrays(arrays: Mapping[str, NDArray[Any]], info: Mapping[str, Any
     if kind == "table":
         return TableWorld.from_arrays(arrays, info)
     raise DataError(f"The kind of a truth must be 'world' or 'table'. Found {kind!r}.")
+
+
+def truth_of(dataset: Dataset) -> World | TableWorld | None:
+    """The truth that a dataset keeps, None where it has none. Raises `DataError` if it is damaged."""
+    return truth_from_arrays(*dataset.read_truth()) if dataset.has_truth else None

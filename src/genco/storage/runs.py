@@ -31,11 +31,35 @@ class RunFolder:
         cls, path: Path, config: Mapping[str, Any], fingerprint: str, resume: bool = False, overwrite: bool = False
     ) -> RunFolder:
         """A fresh folder, or the one to resume. Raises `CheckpointError` where that cannot be."""
+        run = cls.existing(path, config, fingerprint, resume=resume, overwrite=overwrite)
+        if run is not None:
+            for leftover in [*path.glob(".*.part"), *path.glob(".*.tmp")]:
+                leftover.unlink()
+            return run
+        if path.exists():
+            shutil.rmtree(path)
+        path.mkdir(parents=True)
         info = {"schema": SCHEMA, "finished": False, "fingerprint": fingerprint, "config": dict(config)}
+        save_toml(path / "run.toml", info)
+        return cls(path, info)
+
+    @classmethod
+    def existing(
+        cls, path: Path, config: Mapping[str, Any], fingerprint: str, resume: bool = False, overwrite: bool = False
+    ) -> RunFolder | None:
+        """The run at `path` to resume, or None where a fresh one may be made. Touches nothing.
+
+        Raises `CheckpointError` where neither is so.
+        """
+        if path.is_file():
+            raise CheckpointError(f"A folder is expected for the run. Found a file at {str(path)!r}.")
         if (path / "run.toml").exists() and not overwrite:
             run = cls.open(path, finished=False)
             if not resume:
-                raise CheckpointError(f"Run folder {str(path)!r} exists. Give --resume to continue it, or another --out.")
+                raise CheckpointError(
+                    f"Run folder {str(path)!r} exists. Give --resume to continue it, --overwrite to replace it, or "
+                    "another --out."
+                )
             if run.info["fingerprint"] != fingerprint:
                 raise CheckpointError(f"Run folder {str(path)!r} was started on other data than it is resumed with.")
             if json.dumps(run.info["config"], sort_keys=True) != json.dumps(dict(config), sort_keys=True):
@@ -43,11 +67,7 @@ class RunFolder:
             return run
         if path.exists() and any(path.iterdir()) and not (path / "run.toml").exists():
             raise CheckpointError(f"Folder {str(path)!r} is not empty and not a run. Give another --out.")
-        if path.exists():
-            shutil.rmtree(path)
-        path.mkdir(parents=True)
-        save_toml(path / "run.toml", info)
-        return cls(path, info)
+        return None
 
     @classmethod
     def open(cls, path: Path, finished: bool = True) -> RunFolder:
@@ -61,6 +81,10 @@ class RunFolder:
         if finished and not info.get("finished"):
             raise CheckpointError(f"Run {str(path)!r} was interrupted. Continue it with: genco train --resume ...")
         return cls(path, info)
+
+    def discard(self) -> None:
+        """Remove the folder, as though the run had never been started."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     @property
     def finished(self) -> bool:

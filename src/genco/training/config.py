@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from genco.errors import ConfigError
 from genco.models.generator import GeneratorConfig
 from genco.runtime.decision import DecisionConfig
+from genco.storage.runs import RunFolder
 from genco.training.generator_loop import GeneratorTrainingConfig
 from genco.training.reward_model_loop import RewardModelConfig
 
@@ -55,6 +57,11 @@ class TrainConfig:
 def config_from(values: Mapping[str, Any]) -> TrainConfig:
     """Build a configuration from nested tables. Raises `ConfigError` for an unknown key, naming the nearest known one."""
     return _record(TrainConfig(), values, "")
+
+
+def config_of_run(path: Path) -> TrainConfig | None:
+    """What the run at `path`, finished or interrupted, was started with; None where there is no run."""
+    return config_from(RunFolder.open(path, finished=False).info["config"]) if (path / "run.toml").exists() else None
 
 
 def _record(default: T, values: Mapping[str, Any], path: str) -> T:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
-import genco
 from genco.data.splits import Split
-from genco.errors import CheckpointError, DataError
+from genco.errors import CheckpointError, DataError, GencoError
 from genco.models.generator import CombinationGenerator
 from genco.policies.optimizer import keep_catalogue
 from genco.rng import stream
@@ -30,13 +30,16 @@ from genco.runtime.model_arrays import generator_arrays, generator_from, reward_
 from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import BoundRewardModel
 from genco.storage.dataset import Dataset
+from genco.storage.duplicate_ids import duplicate_id_findings
 from genco.storage.runs import RunFolder
 from genco.storage.text import text_encoder
+from genco.storage.violation import raise_first
 from genco.training.config import SplitConfig, TrainConfig
 from genco.training.generator_loop import GeneratorTraining
 from genco.training.proposal_tables import open_products, proposal_tables, rule_masks
 from genco.training.stage_two import StageTwo, fit_stage_two
 from genco.training.uncertainty import uncertainty_penalty
+from genco.version import __version__
 
 Progress = Callable[[str, dict[str, float]], None]
 CHECKPOINT_EVERY = 25
@@ -54,15 +57,38 @@ def train(
     """Train both stages on `dataset` and write the run folder `out`.
 
     `resume` continues an interrupted run to the same bits; `start_from` begins stage 1 from the generator of an earlier
-    run (a new round with more feedback). Raises `CheckpointError` where `out` exists and neither `resume` nor `overwrite` is set.
+    run (a new round with more feedback). Raises `CheckpointError` where `out` exists and neither `resume` nor `overwrite`
+    is set, `DataError` and the like before anything is written, or with what was written taken back.
     """
     config, progress = config or TrainConfig(), progress or _silent
     started = time.perf_counter()
-    run = RunFolder.create(Path(out), config.to_dict(), dataset.fingerprint(), resume=resume, overwrite=overwrite)
-    if run.finished:
+    identity = Path(out), config.to_dict(), dataset.fingerprint()
+    earlier = RunFolder.existing(*identity, resume=resume, overwrite=overwrite)
+    if earlier is not None and earlier.finished:
         progress("finished", {"seconds": 0.0})
-        return run
-    split = choose_split(dataset, config.split)
+        return earlier
+    _require_generator(start_from, Path(out))
+    split = choose_split(dataset, config.split, checked_times(dataset))
+    run = RunFolder.create(*identity, resume=resume, overwrite=overwrite)
+    try:
+        _train_stages(run, dataset, config, split, start_from, progress, started)
+    except GencoError:
+        if earlier is None:
+            run.discard()
+        raise
+    return run
+
+
+def _train_stages(
+    run: RunFolder,
+    dataset: Dataset,
+    config: TrainConfig,
+    split: Split,
+    start_from: str | Path | None,
+    progress: Progress,
+    started: float,
+) -> None:
+    """Both stages into `run`; `started`: when, by `time.perf_counter`."""
     text = text_encoder(config.text, run.path.parent / ".genco-text-cache")
     stage_two = fit_stage_two(dataset, split, config.reward_model, text, config.seed, progress)
     _save_stage_two(run, stage_two)
@@ -75,7 +101,7 @@ def train(
     run.finish(
         {
             "dataset": dataset.meta.name,
-            "genco_version": genco.__version__,
+            "genco_version": __version__,
             "torch_version": torch.__version__,
             "split_by": split.by,
             "split_cut": split.cut,
@@ -86,7 +112,15 @@ def train(
             "reward_model": stage_two.measured,
         }
     )
-    return run
+
+
+def _require_generator(start_from: str | Path | None, out: Path) -> None:
+    """Raise `CheckpointError` where the run to start from cannot be used, before anything is trained."""
+    if start_from is None:
+        return
+    if Path(start_from).resolve() == out.resolve():
+        raise CheckpointError(f"The run to start from should not be the run to write. Found {str(out)!r} for both.")
+    RunFolder.open(Path(start_from)).load_arrays("generator")
 
 
 def bind(stage_two: StageTwo) -> BoundRewardModel:
@@ -95,14 +129,24 @@ def bind(stage_two: StageTwo) -> BoundRewardModel:
     return stage_two.model.bind(encoded.catalogue, encoded.content, encoded.kinds, encoded.products)
 
 
-def choose_split(dataset: Dataset, config: SplitConfig) -> Split:
-    """Which rows are held out: what the configuration says, or what the dataset asks for."""
+def checked_times(dataset: Dataset) -> NDArray[np.int64]:
+    """Timestamp of every row [row], read with every row checked, so that a run is only begun on sound data.
+
+    Raises `DataError` naming file, row, column and value, also for an impression_id that occurs twice.
+    """
+    times = [batch.timestamp for batch in dataset.batches()]
+    raise_first(duplicate_id_findings(dataset.files, limit=1)[0])
+    return np.concatenate(times) if times else np.zeros(0, dtype=np.int64)
+
+
+def choose_split(dataset: Dataset, config: SplitConfig, times: NDArray[np.int64] | None = None) -> Split:
+    """Which rows are held out: what the configuration says, or what the dataset asks for. times: as `checked_times`."""
     by = dataset.meta.split if config.by == "auto" else config.by
     if config.holdout == 0:
         return Split("none", 0.0)
     if by == "product":
         return Split("product", config.holdout)
-    times = np.concatenate([batch.timestamp for batch in dataset.batches()]) if dataset.num_rows else np.zeros(0)
+    times = checked_times(dataset) if times is None else times
     if not len(times) or times.min() == times.max():
         return Split("product", config.holdout)
     return Split("time", float(np.quantile(times, 1 - config.holdout)))

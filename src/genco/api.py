@@ -1,0 +1,91 @@
+"""The verbs, as functions: what `genco.train` and the command line call. Paths or opened objects, as you like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genco.policies.optimizer import Optimizer, load
+from genco.storage.dataset import Dataset, open_dataset
+from genco.storage.validate import validate_dataset as validate
+
+if TYPE_CHECKING:
+    from genco.training.config import TrainConfig
+
+__all__ = ["evaluate", "load", "open_dataset", "simulate", "train", "validate"]
+
+Progress = Callable[[str, dict[str, float]], None]
+
+
+def simulate(
+    scenario: str,
+    out: str | Path,
+    num_impressions: int | None = None,
+    seed: int = 0,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Draw a world and a log of `num_impressions` (the scenario's own number if None) and write the folder `out`.
+
+    Progress: stage "simulate" with rows, of. Raises `ConfigError` for an unknown scenario, `DataError` if `out` exists.
+    """
+    from genco.simulator.folder import simulate_to_folder
+
+    def counted(rows: int, of: int) -> None:
+        if progress is not None:
+            progress("simulate", {"rows": rows, "of": of})
+
+    return open_dataset(simulate_to_folder(scenario, num_impressions, seed, out, counted, overwrite))
+
+
+def train(
+    dataset: Dataset | str | Path,
+    out: str | Path,
+    config: TrainConfig | Mapping[str, Any] | None = None,
+    *,
+    resume: bool = False,
+    start_from: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Optimizer:
+    """Train both stages, write the run folder `out` and open it.
+
+    config: a record or nested tables as in TOML; None = the defaults, or what an interrupted run was started with ·
+    resume: continue that run to the same bits · start_from: an earlier run whose generator stage 1 begins from.
+    Progress: stages "reading" {rows, of}, "reward model" {round}, "generator" {step}. Raises `GencoError`: a message
+    with file, row and value; a run is only begun when the data are sound.
+    """
+    from genco.training.config import TrainConfig, config_from, config_of_run
+    from genco.training.train import train as run_training
+
+    if config is None:
+        chosen = (config_of_run(Path(out)) if resume else None) or TrainConfig()
+    else:
+        chosen = config if isinstance(config, TrainConfig) else config_from(config)
+    run = run_training(_opened(dataset), out, chosen, resume, start_from, overwrite, progress)
+    return load(run.path)
+
+
+def evaluate(
+    run: Optimizer | str | Path,
+    dataset: Dataset | str | Path,
+    num_requests: int = 400,
+    seed: int = 0,
+    *,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure a run: flat dotted keys of value, diversity, attribution, calibration, ranking and training.
+
+    `dataset` may hold products the run never saw. Values need a truth; a figure that cannot be had is None, with
+    its reason under the same key and `_reason`. Progress: stage "evaluate" with request, of.
+    """
+    from genco.evaluation.cold import evaluate_all
+
+    optimizer = run if isinstance(run, Optimizer) else load(run)
+    return evaluate_all(optimizer, _opened(dataset), num_requests, seed, progress)
+
+
+def _opened(dataset: Dataset | str | Path) -> Dataset:
+    return dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
