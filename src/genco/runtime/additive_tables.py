@@ -24,7 +24,7 @@ class AdditiveTables:
         pair_cc'(i, j) = factors[c][i] @ bilinear[c, c'] @ factors[c'][j] + pair_tables[c, c'][i, j]
 
     own: per slot [candidate] · factors: per slot [candidate, rank_c] · bilinear: (c, c') -> [rank_c, rank_c'] ·
-    pair_tables: (c, c') -> [candidate, candidate], what the factors do not hold; c < c' in both, and pairs may be absent.
+    pair_tables: (c, c') -> [candidate, candidate], what the factors do not hold; c < c' in both; pairs may be absent.
     """
 
     own: tuple[Floats, ...]

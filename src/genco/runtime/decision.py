@@ -3,31 +3,49 @@
     p(y | x) = w0 q(y) + eps/2 pi(y) + eps/2 u(y) + sum_e s_e pi(y | e shown)
 
 q: share of posterior draws a candidate wins · pi: the generative policy · u: uniform over the mask slot by slot ·
-s_e: minimum share of element e. Everything is known, so the propensity of what is served is exact and positive for
-every legal combination.
+s_e: minimum share of element e · w0: what is left. Everything is known, so the propensity of what is served is exact,
+and at least eps/2 u(y) > 0 for every legal combination. `pi(. | e shown)` is the policy decoded under masks that leave
+only combinations with e, with the probabilities of that decoding, so it is exact too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genco.errors import ConfigError
-from genco.runtime.decoding import RequestPolicy
+from genco.errors import ConfigError, DataError
 from genco.runtime.legal_space import LegalSpace
 from genco.runtime.refine import AdditiveTables, beam
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int32]
+ROUNDING = 1e-9
+
+
+class Policy(Protocol):
+    """A distribution over the legal combinations of one request, such as `decoding.RequestPolicy`."""
+
+    def log_prob(self, positions: Positions) -> NDArray[np.floating]:
+        """Exact log-probability [batch] of combinations [batch, slot]; -inf for those it never shows."""
+        ...
+
+    def sample(self, rng: np.random.Generator, num: int) -> tuple[Positions, NDArray[np.floating]]:
+        """`num` independent draws [num, slot] and their log-probabilities [num]."""
+        ...
 
 
 @dataclass(frozen=True)
 class DecisionConfig:
-    """epsilon: share of exploration beyond the posterior draws, half by the generative policy, half uniform · num_draws:
-    posterior draws · width: multiplies posterior deviations · minimum_share: element id -> smallest share it is shown with."""
+    """How much a decision explores.
+
+    epsilon: share beyond the posterior draws, half by the generative policy, half uniform · num_draws: posterior draws ·
+    width: multiplies posterior deviations · minimum_share: element id -> smallest share it is shown with, wherever the
+    rules let it be shown.
+    """
 
     epsilon: float = 0.02
     num_draws: int = 64
@@ -39,21 +57,39 @@ class DecisionConfig:
             raise ConfigError(f"Parameter `epsilon` should be in (0, 1]. Found `epsilon = {self.epsilon}`.")
         if self.num_draws < 1:
             raise ConfigError(f"Parameter `num_draws` should be positive. Found `num_draws = {self.num_draws}`.")
-        if self.width < 0:
+        if not 0 <= self.width < np.inf:
             raise ConfigError(f"Parameter `width` should not be negative. Found `width = {self.width}`.")
         for element, share in self.minimum_share.items():
-            if not 0 <= share < 1:
-                raise ConfigError(f"Parameter `minimum_share` should be in [0, 1). Found {share} for {element!r}.")
-        total = self.epsilon + sum(self.minimum_share.values())
-        if total > 1:
-            raise ConfigError(f"Parameters `epsilon` and `minimum_share` should add up to 1 at most. Found {total}.")
+            if not 0 <= share <= 1 - self.epsilon:
+                raise ConfigError(
+                    f"Parameter `minimum_share` should be between 0 and 1 - epsilon = {1 - self.epsilon:g}. "
+                    f"Found {share} for {element!r}."
+                )
+
+
+def minimum_share_parts(
+    config: DecisionConfig, space: LegalSpace, element_rows: Mapping[str, int]
+) -> tuple[tuple[float, LegalSpace], ...]:
+    """Share and restricted space of every element with a minimum share that may be shown in `space`.
+
+    An element that fits several slots has its share split evenly over them. One that the rules keep out, that is not
+    approved, or that belongs to another product, is left out: its share stays with the posterior draws.
+    """
+    parts: list[tuple[float, LegalSpace]] = []
+    for element, share in config.minimum_share.items():
+        row = element_rows.get(element, -2)
+        places = [(slot, int(at)) for slot, rows in enumerate(space.candidates) for at in np.flatnonzero(rows == row)]
+        fitting = [part for part in (space.restricted(*place) for place in places) if share and not part.is_empty]
+        parts += [(share / len(fitting), part) for part in fitting]
+    return tuple(parts)
 
 
 class Decision:
     """The served distribution of one request.
 
-    candidates: [num, slot] distinct positions · drawn: [draw, num] scores under posterior draws · policy: the generative
-    policy of the request · pinned: (share, policy under that pin) of every element with a minimum share here.
+    candidates: [num, slot] distinct legal positions · drawn: [draw, num] scores under posterior draws · policy: the
+    generative policy of the request · pinned: (share, policy under that restriction) of `minimum_share_parts`.
+    Raises `ConfigError` when epsilon and the shares exceed 1, `DataError` for scores that are not finite.
     """
 
     def __init__(
@@ -61,25 +97,34 @@ class Decision:
         config: DecisionConfig,
         candidates: Positions,
         drawn: NDArray[np.floating],
-        policy: RequestPolicy,
+        policy: Policy,
         space: LegalSpace,
-        pinned: tuple[tuple[float, RequestPolicy], ...] = (),
+        pinned: Sequence[tuple[float, Policy]] = (),
     ) -> None:
-        self.config, self.candidates, self.policy, self.space, self.pinned = config, candidates, policy, space, pinned
-        wins = np.bincount(drawn.argmax(axis=1), minlength=len(candidates))
-        self.win_share = wins / wins.sum()
-        self.greedy_weight = 1.0 - config.epsilon - sum(share for share, _ in pinned)
-        self._index = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(candidates, dtype=np.int32))}
+        self.config, self.policy, self.space, self.pinned = config, policy, space, tuple(pinned)
+        self.candidates = np.ascontiguousarray(candidates, dtype=np.int32)
+        self.weights = _weights(config, [share for share, _ in self.pinned])
+        self.win_share = _win_share(drawn, len(self.candidates))
+        winners = np.flatnonzero(self.win_share)
+        self._won = {self.candidates[at].tobytes(): float(self.win_share[at]) for at in winners}
+
+    @property
+    def greedy_weight(self) -> float:
+        """Weight w0 of the posterior draws."""
+        return float(self.weights[0])
 
     def propensity(self, positions: Positions) -> Floats:
-        """Exact probability [batch] that each combination is served; 0 for illegal ones."""
-        half = self.config.epsilon / 2
-        found = [self._index.get(row.tobytes(), -1) for row in np.ascontiguousarray(positions, dtype=np.int32)]
-        total = self.greedy_weight * np.append(self.win_share, 0.0)[found]
-        total += half * np.exp(self.policy.log_prob(positions).astype(np.float64))
-        total += half * np.exp(self.space.uniform_log_prob(positions))
-        for share, policy in self.pinned:
-            total += share * np.exp(policy.log_prob(positions).astype(np.float64))
+        """Exact probability [batch] that each combination [batch, slot] is served; 0 for illegal ones."""
+        rows = np.ascontiguousarray(positions, dtype=np.int32)
+        total = np.zeros(len(rows))
+        legal = self.space.is_legal(rows)
+        rows = rows[legal]
+        if not len(rows):
+            return total
+        won = np.array([self._won.get(row.tobytes(), 0.0) for row in rows])
+        parts = [won, np.exp(_log_prob(self.policy, rows)), np.exp(self.space.uniform_log_prob(rows))]
+        parts += [np.exp(_log_prob(policy, rows)) for _, policy in self.pinned]
+        total[legal] = self.weights @ np.stack(parts)
         return total
 
     def choose(self, rng: np.random.Generator) -> tuple[Positions, float]:
@@ -89,26 +134,56 @@ class Decision:
 
     def sample(self, rng: np.random.Generator, num: int) -> Positions:
         """`num` independent combinations [num, slot]."""
-        half = self.config.epsilon / 2
-        weights = np.array([self.greedy_weight, half, half, *(share for share, _ in self.pinned)])
-        counts = rng.multinomial(num, weights / weights.sum())
+        counts = [int(count) for count in rng.multinomial(num, self.weights)]
         parts = [self.candidates[rng.choice(len(self.candidates), counts[0], p=self.win_share)]]
         if counts[1]:
-            parts.append(self.policy.sample(rng, int(counts[1]))[0])
+            parts.append(self.policy.sample(rng, counts[1])[0])
         if counts[2]:
-            parts.append(self.space.sample_uniform(rng, int(counts[2])))
+            parts.append(self.space.sample_uniform(rng, counts[2]))
         for count, (_, policy) in zip(counts[3:], self.pinned, strict=True):
             if count:
-                parts.append(policy.sample(rng, int(count))[0])
+                parts.append(policy.sample(rng, count)[0])
         return rng.permutation(np.concatenate(parts).astype(np.int32), axis=0)
 
 
+def _weights(config: DecisionConfig, shares: Sequence[float]) -> Floats:
+    """Weights of q, pi, u and of every pinned policy; they sum to 1."""
+    left = 1.0 - config.epsilon - sum(shares)
+    if left < -ROUNDING:
+        shown = " + ".join(f"{share:g}" for share in shares)
+        raise ConfigError(
+            "Parameters `epsilon` and `minimum_share` should add up to 1 at most for every product. "
+            f"Found `epsilon = {config.epsilon:g}` and shares {shown}, together {1.0 - left:g}."
+        )
+    weights = np.array([max(left, 0.0), config.epsilon / 2, config.epsilon / 2, *shares])
+    return np.asarray(weights / weights.sum())
+
+
+def _win_share(drawn: NDArray[np.floating], num: int) -> Floats:
+    """Share [num] of draws that each candidate wins, the first of equals; drawn: [draw, num]."""
+    if drawn.ndim != 2 or not len(drawn) or not num or drawn.shape[1] != num:
+        raise DataError(f"Scores of draws should be [draw, {num}], none of them 0. Found the shape {drawn.shape}.")
+    winner = drawn.argmax(axis=1)
+    best = drawn[np.arange(len(drawn)), winner]  # not finite if any score of the draw is NaN or +inf
+    if not np.isfinite(best).all():
+        row = int(np.flatnonzero(~np.isfinite(best))[0])
+        raise DataError(f"Scores of draws should be finite. Found {best[row]} in draw {row}, candidate {winner[row]}.")
+    return np.asarray(np.bincount(winner, minlength=num) / len(drawn))
+
+
+def _log_prob(policy: Policy, positions: Positions) -> Floats:
+    return np.asarray(policy.log_prob(positions), dtype=np.float64)
+
+
 def candidate_set(
-    tables: AdditiveTables, upper: AdditiveTables, space: LegalSpace, limit: int = 4_096, width: int = 64
+    tables: AdditiveTables, upper: AdditiveTables, space: LegalSpace, limit: int = 4_096, beam_width: int = 64
 ) -> Positions:
-    """All legal combinations up to `limit`, else the best by mean and by upper bound, distinct [num, slot]."""
+    """What posterior draws choose among, distinct and deterministic [num, slot].
+
+    All legal combinations up to `limit`, else the best by mean and the best by upper bound.
+    """
     if space.count(limit) <= limit:
         return space.enumerate(limit)
-    both = np.concatenate([beam(tables, space, width), beam(upper, space, width)])
+    both = np.concatenate([beam(tables, space, beam_width), beam(upper, space, beam_width)])
     _, first = np.unique(both, axis=0, return_index=True)
     return both[np.sort(first)]
