@@ -42,8 +42,8 @@ class Policy(Protocol):
 class DecisionConfig:
     """How much a decision explores.
 
-    epsilon: share beyond the posterior draws, half by the generative policy, half uniform · num_draws: posterior draws ·
-    width: multiplies posterior deviations · minimum_share: element id -> smallest share it is shown with, wherever the
+    epsilon: share beyond the posterior draws, half by the generative policy, half uniform · num_draws: posterior draws
+    · width: multiplies posterior deviations · minimum_share: element id -> smallest share it is shown with, where the
     rules let it be shown.
     """
 
