@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tracemalloc
@@ -338,3 +339,19 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 5_000_000
+
+
+@pytest.mark.parametrize(
+    "name", ["impressions/part-00000.parquet", "catalogue/elements.parquet", "catalogue/products.parquet"]
+)
+def test_damaged_bytes_never_give_a_traceback(tmp_path: Path, name: str) -> None:
+    """Whatever byte is flipped: the file reads, or a genco error names it; validation always answers."""
+    folder = write_small(tmp_path / "d")
+    content, rng = (folder / name).read_bytes(), np.random.default_rng(0)
+    for position in rng.integers(len(content), size=60):
+        spoilt = bytearray(content)
+        spoilt[position] ^= int(rng.integers(1, 256))
+        (folder / name).write_bytes(spoilt)
+        validate_dataset(folder)
+        with contextlib.suppress(DataError):
+            _read(folder)

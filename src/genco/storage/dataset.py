@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from genco.data.batch import ImpressionBatch
@@ -149,13 +150,20 @@ class Dataset:
 
 def read_catalogue_tables(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Products and elements, optional columns filled in. Raises `DataError` naming a file that cannot be read."""
-    tables = []
-    for name in (PRODUCTS_FILE, ELEMENTS_FILE):
-        try:
-            tables.append(pl.read_parquet(folder / name, hive_partitioning=False))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise damaged(folder / name, error) from error
-    return plain_texts(tables[0]), complete_elements(tables[1])
+    products, elements = (_read_table(folder / name) for name in (PRODUCTS_FILE, ELEMENTS_FILE))
+    return plain_texts(products), complete_elements(elements)
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    """A whole Parquet file. Checked before polars sees it, which may end the process over a damaged one."""
+    read_footer(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        table.validate(full=True)
+        return pl.DataFrame(dict(zip(table.column_names, map(pl.Series, table.columns), strict=True)))
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise damaged(path, error) from error
 
 
 def _concatenate(parts: list[ImpressionBatch], meta: DatasetMeta) -> ImpressionBatch:

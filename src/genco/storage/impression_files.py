@@ -37,6 +37,7 @@ class ImpressionFile:
         try:
             with pq.ParquetFile(self.path, read_dictionary=list(texts)) as file:
                 for rows in file.iter_batches(batch_rows, columns=list(columns)):
+                    rows.validate(full=True)
                     yield np.arange(first_row, first_row + rows.num_rows), rows
                     first_row += rows.num_rows
         except (pa.ArrowException, OSError) as error:
@@ -63,8 +64,11 @@ def read_footer(path: Path) -> ImpressionFile:
     try:
         with pq.ParquetFile(path) as file:
             groups = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
-            return ImpressionFile(path, file.metadata.num_rows, sum(groups), file.schema_arrow)
-    except (pa.ArrowException, OSError) as error:
+            found = ImpressionFile(path, file.metadata.num_rows, sum(groups), file.schema_arrow)
+            if found.num_rows < 0 or not all(isinstance(name, str) for name in found.schema.names):
+                raise ValueError("Its footer is not sound.")
+            return found
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged(path, error) from error
 
 
