@@ -12,8 +12,10 @@ import difflib
 import inspect
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import typer
 
@@ -59,7 +61,7 @@ def command_line() -> str:
     lines: list[str] = []
     for path, command in _commands():
         lines.append(path)
-        lines += [f"    {_usage(parameter)}" for parameter in command.params if not _hidden(parameter)]
+        lines += [f"    {argument.usage}" for argument in _arguments(command)]
     return "\n".join(lines) + "\n"
 
 
@@ -70,16 +72,16 @@ def command_page() -> str:
         "",
         "<!-- Written by `make freeze` from the commands themselves. Do not edit. -->",
         "",
-        "Exit codes: 0 done · 1 the data or the request is wrong (the message says what and where) · 2 usage.",
-        "Progress goes to stderr; with `--json` stdout is one JSON object.",
+        "Progress goes to stderr: a bar on a terminal, plain lines elsewhere. With `--json` stdout is one JSON object.",
         "",
     ]
     for path, command in _commands():
-        arguments = [p for p in command.params if not _hidden(p)]
-        lines += [f"## `{path}`", "", inspect.cleandoc(command.help or command.short_help or "").strip(), ""]
+        text = inspect.cleandoc(command.help or "").replace("\x0c", "").strip()
+        lines += [f"## `{path}`", "", text, ""]
+        arguments = _arguments(command)
         if arguments:
             lines += ["| argument | default | meaning |", "|---|---|---|"]
-            lines += [f"| `{_usage(p)}` | {_default(p)} | {_cell(getattr(p, 'help', None))} |" for p in arguments]
+            lines += [f"| `{_cell(a.usage)}` | {_cell(a.default)} | {_cell(a.help)} |" for a in arguments]
             lines.append("")
     return "\n".join(lines)
 
@@ -97,36 +99,62 @@ def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
             yield from _walk(f"{path} {name}", child)
 
 
-def _hidden(parameter: Any) -> bool:
-    shell = {"--install-completion", "--show-completion", "--help"}
-    return getattr(parameter, "hidden", False) or bool(shell & set(parameter.opts))
+@dataclass(frozen=True)
+class Argument:
+    """An argument or option as shown. usage: in brackets where it may be left out."""
+
+    usage: str
+    default: str
+    help: str
 
 
-def _usage(parameter: Any) -> str:
-    kind = parameter.type
-    shown = "|".join(kind.choices) if hasattr(kind, "choices") else str(kind.name).upper()
-    if parameter.param_type_name == "argument":
-        text = (parameter.metavar or parameter.name or "").upper()
+def _arguments(command: Any) -> list[Argument]:
+    """Arguments of `command`. Value types come from the function's own signature, which no version of typer changes."""
+    types = get_type_hints(inspect.unwrap(command.callback))
+    shown = [p for p in command.params if not getattr(p, "hidden", False) and not _OF_TYPER & set(p.opts)]
+    return [_argument(p, types.get(p.name, str)) for p in shown]
+
+
+def _argument(parameter: Any, kind: Any) -> Argument:
+    if any(option.startswith("-") for option in parameter.opts):
+        usage = ", ".join([*parameter.opts, *parameter.secondary_opts])
+        usage += "" if parameter.is_flag else f" {parameter.metavar or _value_of(kind)}"
     else:
-        text = ", ".join(parameter.opts + parameter.secondary_opts)
-        text += "" if getattr(parameter, "is_flag", False) else f" {parameter.metavar or shown}"
-    repeated = " ..." if parameter.multiple or parameter.nargs == -1 else ""
-    return text + repeated if parameter.required else f"[{text}{repeated}]"
-
-
-def _default(parameter: Any) -> str:
-    default = parameter.default
+        usage = parameter.metavar or (_value_of(kind) if _choices(kind) else parameter.name.upper())
+    usage += " ..." if parameter.multiple or parameter.nargs == -1 else ""
+    default = getattr(parameter.default, "value", parameter.default)
     if parameter.required:
-        return "required"
+        shown = "required"
+    else:
+        shown = "" if default is None or default is False or default in ((), []) else f"`{default}`"
+    return Argument(usage if parameter.required else f"[{usage}]", shown, parameter.help or "")
+
+
+def _value_of(kind: Any) -> str:
+    """How a value of type `kind` is written: choices, or the name of its type."""
+    choices = _choices(kind)
+    if choices:
+        return "|".join(choices)
+    inner = [part for part in get_args(kind) if part is not type(None)]
     return (
-        "" if default is None or default is False or default in ((), []) else f"`{getattr(default, 'value', default)}`"
+        _value_of(inner[0]) if inner else {"str": "TEXT", "int": "INTEGER", "float": "NUMBER"}.get(_name(kind), "PATH")
     )
 
 
-def _cell(text: str | None) -> str:
-    return " ".join((text or "").split()).replace("|", "\\|")
+def _choices(kind: Any) -> list[str]:
+    inner = [part for part in (kind, *get_args(kind)) if inspect.isclass(part) and issubclass(part, Enum)]
+    return [str(member.value) for member in inner[0]] if inner else []
 
 
+def _name(kind: Any) -> str:
+    return str(getattr(kind, "__name__", kind))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+_OF_TYPER = {"--install-completion", "--show-completion", "--help"}
 FILES = {
     "tests/golden/public_api.txt": public_api,
     "tests/golden/cli.txt": command_line,
