@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genco.errors import DataError
 from genco.policies.generative import GenerativePolicy, Request
 from genco.protocols import Truth
 from genco.runtime.legal_space import LegalSpace
-from genco.runtime.refine import coordinate_ascent, enumerate_scores
+from genco.runtime.refine import AdditiveTables, coordinate_ascent, enumerate_scores
 from genco.simulator.ascent import best_by_ascent
+from genco.simulator.reference import pruned_best
 from genco.types import MAX_ENUMERATED
 
 NUM_PROPOSALS = 16
 SMALL_SPACE = 200_000
 ASCENT_STARTS = 1_000
 SERVED_DRAWS = 256
+UNIFORM_DRAWS = 20_000
 Positions = NDArray[np.int32]
 Probabilities = NDArray[np.float64]
 
@@ -62,16 +64,14 @@ def request_values(
         return np.asarray(1.0 / (1.0 + np.exp(-logit)))
 
     values: dict[str, float] = {}
-    size = prod(len(rows) for rows in candidates)
-    small = size <= SMALL_SPACE
-    legal = space.enumerate(SMALL_SPACE) if small else None
+    legal = space.enumerate(SMALL_SPACE) if space.size_bound <= SMALL_SPACE else None
     if legal is not None:
         chance = probability(legal)
         values["uniform"], values["oracle"] = float(chance.mean()), float(chance.max())
         best = legal[int(_scores(policy, request, legal).argmax())]
     else:
-        values["uniform"] = float(probability(space.sample_uniform(rng, 20_000)).mean())
-        values["oracle"] = float(probability(_true_best(truth, space, product, context_number, False)).max())
+        values["uniform"] = float(probability(_uniform_draws(space, rng)).mean())
+        values["oracle"] = float(probability(_true_best(truth, space, product, context_number, False))[0])
         starts = space.sample_uniform(rng, ASCENT_STARTS)
         climbed, _ = coordinate_ascent(tables, space, starts)
         best = climbed[int(policy.scores(request, climbed).argmax())]
@@ -104,7 +104,7 @@ def request_values(
         values,
         len(np.unique(proposed, axis=0)),
         float(differing.sum() / pairs),
-        size <= MAX_ENUMERATED,
+        space.size_bound <= MAX_ENUMERATED,
         predicted,
         values["refined"],
     )
@@ -122,12 +122,38 @@ def _content(truth: Truth, product: int, context: int, rows: NDArray[np.int32]) 
     return truth.content_logit(np.full(batch, product, np.int32), np.full(batch, context, np.int32), rows)
 
 
+def _uniform_draws(space: LegalSpace, rng: np.random.Generator) -> Positions:
+    """Legal combinations [num, slot], all alike; slot by slot where rules leave too few of all combinations."""
+    drawn = np.column_stack([rng.integers(size, size=UNIFORM_DRAWS, dtype=np.int32) for size in space.sizes])
+    legal = drawn[space.is_legal(drawn)]
+    return legal if len(legal) >= UNIFORM_DRAWS // 100 else space.sample_uniform(rng, UNIFORM_DRAWS)
+
+
 def _true_best(truth: Truth, space: LegalSpace, product: int, context: int, content: bool) -> Positions:
-    """Best combination of a large free space by coordinate ascent on the true (or content) logit [1, slot]."""
+    """Best legal combination of a large space by the true (or content) logit [1, slot].
+
+    Exact up to `MAX_ENUMERATED` combinations; beyond, by coordinate ascent, which under rules climbs on own and pair
+    effects alone.
+    """
     tables = truth.slot_tables(product, context, list(space.candidates), content)
-    assert tables is not None
-    positions, _ = best_by_ascent(tables, ASCENT_STARTS)
-    return np.asarray(positions, dtype=np.int32)[None]
+    if tables is None:
+        raise DataError(
+            f"A table of true rates should have at most {SMALL_SPACE:,} combinations. Found {space.size_bound:,}."
+        )
+    if space.size_bound <= MAX_ENUMERATED:
+        best, _ = pruned_best(tables, space.is_legal if space.is_constrained else None)
+        assert best is not None
+        return best[None]
+    if not space.is_constrained:
+        return np.asarray(best_by_ascent(tables, ASCENT_STARTS)[0], dtype=np.int32)[None]
+    additive = AdditiveTables(
+        own=tuple(own.astype(np.float32) for own in tables.own),
+        factors=tuple(style.astype(np.float32) for style in tables.style),
+        bilinear={pair: matrix.astype(np.float32) for pair, matrix in tables.bilinear.items()},
+    )
+    starts = space.sample_uniform(np.random.default_rng(0), ASCENT_STARTS)
+    reached, _ = coordinate_ascent(additive, space, starts)
+    return reached[[int(tables.score(reached).argmax())]]
 
 
 def _independent(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from genco.errors import ConfigError, UnknownIdError
 from genco.rng import stream
 from genco.runtime.attribution import Attribution, attribute
-from genco.runtime.decision import Decision, DecisionConfig, candidate_set
+from genco.runtime.decision import Decision, DecisionConfig, candidate_set, minimum_share_parts
 from genco.runtime.decoding import RequestPolicy
 from genco.runtime.legal_space import LegalSpace, RuleBook, legal_space
 from genco.runtime.posterior_draws import PosteriorDraws
@@ -177,7 +177,11 @@ class GenerativePolicy:
         drawn = self._draws.scores(request.product, request.context, request.space, candidates, self.decision)
         if self.bound.model.residual is not None:
             drawn = drawn + self.residual_parts(request, candidates).sum(axis=1)[None]
-        return Decision(self.decision, candidates, drawn, request.policy, request.space)
+        parts = minimum_share_parts(self.decision, request.space, self.bound.catalogue.element_rows)
+        pinned = [
+            (share, RequestPolicy(request.encoding, self.network, request.context, space)) for share, space in parts
+        ]
+        return Decision(self.decision, candidates, drawn, request.policy, request.space, pinned)
 
     def attribution(self, request: Request, positions: Positions) -> Attribution:
         """Exact additive credit of every slot with its interval."""

@@ -201,10 +201,13 @@ class RequestPolicy:
         if len(positions) > chunk and self.num_slots > 1:
             return np.concatenate([self.log_prob(positions[i : i + chunk], chunk) for i in range(0, len(positions), chunk)])
         total = np.zeros(len(positions), dtype=np.float32)
+        if not len(positions):
+            return total
         unique, inverse = np.zeros((1, 0), dtype=np.int32), np.zeros(len(positions), dtype=np.int64)
         prefixes = self._begin()
         alive = self.space.is_legal(positions)
         total[~alive] = -np.inf
+        positions = np.where(alive[:, None], positions, 0)
         for slot in range(self.num_slots):
             policy = self._log_policy(prefixes)
             total += np.where(alive, policy[inverse, positions[:, slot]], 0.0)

@@ -31,6 +31,7 @@ def reward_model_arrays(model: RewardModel) -> tuple[Arrays, dict[str, Any]]:
         "element_effect": np.array([model.element_effect[e] for e in elements], dtype=np.float32).reshape(-1, 2),
         "pool.mean": _stack([model.reference_pool[p][0] for p in pools]),
         "pool.empty": _stack([model.reference_pool[p][1] for p in pools]),
+        "pool.effect": _stack([model.reference_pool[p][2] for p in pools]),
     }
     for kind, projection in enumerate(model.projections):
         for name in ("mean", "loading", "eigenvalues", "latent_noise"):
@@ -85,7 +86,8 @@ def reward_model_from(arrays: Mapping[str, NDArray[Any]], description: Mapping[s
         element_effect={e: (mean, var) for e, (mean, var) in zip(description["element_ids"], effects, strict=True)},
         element_variance=float(description["element_variance"]),
         reference_pool={
-            p: (arrays["pool.mean"][i], arrays["pool.empty"][i]) for i, p in enumerate(description["pool_ids"])
+            p: (arrays["pool.mean"][i], arrays["pool.empty"][i], arrays["pool.effect"][i])
+            for i, p in enumerate(description["pool_ids"])
         },
         calibration=(float(description["calibration"][0]), float(description["calibration"][1])),
         residual=residual,

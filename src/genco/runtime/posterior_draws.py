@@ -76,8 +76,7 @@ class PosteriorDraws:
         return total
 
     def _noise_tables(self, product: int, context: Floats, space: LegalSpace, chosen: int) -> AdditiveTables:
-        without = replace(self.bound, element_mean=np.zeros_like(self.bound.element_mean))
-        return without.tables(product, context, space.candidates, self._weights(chosen))
+        return self.bound.tables(product, context, space.candidates, self._weights(chosen), with_elements=False)
 
     def _weights(self, chosen: int) -> EffectiveWeights:
         return self.bound.model.layout.effective(self.bank[chosen])

@@ -51,8 +51,8 @@ class RewardModel:
     """Weights, posterior and encodings of stage 2.
 
     theta: [weight] · covariance: [weight, weight] · element_effect: id -> (mean, variance); an unknown element has mean 0 and
-    variance `element_variance` · reference_pool: product id -> (mean latent [slot, rank], share empty [slot]), frozen with the
-    run · calibration: (slope, intercept) on the uplift and on the logit.
+    variance `element_variance` · reference_pool: product id -> (mean latent [slot, rank], share empty [slot], mean
+    element effect [slot]), frozen with the run · calibration: (slope, intercept) on the uplift and on the logit.
     """
 
     layout: TermLayout
@@ -62,7 +62,7 @@ class RewardModel:
     appeal: Appeal
     element_effect: dict[str, tuple[float, float]] = field(default_factory=dict)
     element_variance: float = 0.0
-    reference_pool: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    reference_pool: dict[str, tuple[Floats, Floats, Floats]] = field(default_factory=dict)
     calibration: tuple[float, float] = (1.0, 0.0)
     residual: Residual | None = None
     block_variance: dict[str, float] = field(default_factory=dict)
@@ -153,28 +153,31 @@ class BoundRewardModel:
         return np.asarray(self.appeal_base[product] + context @ self.model.appeal.context_weights, dtype=np.float32)
 
     def reference(self, product: int, slot: int) -> tuple[Floats, float, float]:
-        """Mean latent [rank], share of empty and mean element effect of the slot's reference pool."""
-        pool = self.catalogue.candidates(product, slot)
-        rows = np.where(pool == EMPTY, len(self.latents) - 1, pool)
+        """Mean latent [rank], share of empty and mean element effect of the slot's reference pool.
+
+        A product of the run has the pool it had then, so that a catalogue edit changes no prediction but its own.
+        """
         known = self.model.reference_pool.get(str(self.catalogue.products["product_id"][product]))
-        effect = float(self.element_mean[rows].mean()) if len(rows) else 0.0
         if known is not None:
-            return known[0][slot], float(known[1][slot]), effect
-        if not len(rows):
+            return known[0][slot], float(known[1][slot]), float(known[2][slot])
+        pool = self.catalogue.candidates(product, slot)
+        if not len(pool):
             return np.zeros(self.latents.shape[1], dtype=np.float32), 0.0, 0.0
-        return self.latents[rows].mean(axis=0), float((pool == EMPTY).mean()), effect
+        rows = np.where(pool == EMPTY, len(self.latents) - 1, pool)
+        return self.latents[rows].mean(axis=0), float((pool == EMPTY).mean()), float(self.element_mean[rows].mean())
 
     @cached_property
     def references(self) -> tuple[Floats, Floats, Floats]:
         """`reference` of every product and slot: means [product, slot, rank], shares of empty, mean element effects."""
         mean, empty, members, owners = reference_pools(self.catalogue, self.latents)
         size = np.maximum(np.bincount(owners, minlength=empty.size), 1)
-        effect = np.bincount(owners, weights=self.element_mean[members], minlength=empty.size) / size
+        total = np.bincount(owners, weights=self.element_mean[members], minlength=empty.size)
+        effect: Floats = (total / size).reshape(empty.shape).astype(np.float32)
         for product, product_id in enumerate(self.catalogue.products["product_id"]):
             known = self.model.reference_pool.get(product_id)
             if known is not None:
-                mean[product], empty[product] = known
-        return mean, empty, effect.reshape(empty.shape).astype(np.float32)
+                mean[product], empty[product], effect[product] = known
+        return mean, empty, effect
 
     def uplift(self, product: Rows, combination: Rows, context: Floats) -> Floats:
         """Uplift [batch] of arbitrary rows: product [batch], combination [batch, slot] element rows, context
@@ -203,12 +206,18 @@ class BoundRewardModel:
         return total
 
     def tables(
-        self, product: int, context: Floats, candidates: tuple[Rows, ...], weights: EffectiveWeights | None = None
+        self,
+        product: int,
+        context: Floats,
+        candidates: tuple[Rows, ...],
+        weights: EffectiveWeights | None = None,
+        with_elements: bool = True,
     ) -> AdditiveTables:
         """Centred own and pair scores of the candidates of `product` in `context` [num_context].
 
         Pair terms are purified (zero mean over the reference pool of either side), own effects carry what was moved.
-        The sum over a combination is its uplift, without the attention residual. `weights` replaces the posterior mean.
+        The sum over a combination is its uplift, without the attention residual. `weights` replaces the posterior mean;
+        `with_elements` = False leaves the element effects out.
         """
         layout, weights = self.model.layout, weights or self.model.effective
         use = np.concatenate([np.ones(1, dtype=np.float32), context])
@@ -218,7 +227,9 @@ class BoundRewardModel:
             rows = np.where(candidates[slot] == EMPTY, len(self.latents) - 1, candidates[slot])
             latent = self.latents[rows] - mean
             rank = layout.own_rank[component]
-            values = latent[:, :rank] @ (use @ weights.query[slot]) + self.element_mean[rows] - effect
+            values = latent[:, :rank] @ (use @ weights.query[slot])
+            if with_elements:
+                values += self.element_mean[rows] - effect
             values += weights.empty[slot] * ((candidates[slot] == EMPTY) - empty_share)
             own.append(np.asarray(values, dtype=np.float32))
             factors.append(np.ascontiguousarray(latent[:, : layout.pair_rank[component]]))

@@ -56,8 +56,11 @@ def reference(
         return Reference(uniform, float(sigmoid(logits[best])), _rows(candidates, tables, np.array([best]))[0], True)
     uniform = _drawn_mean(tables, candidates, legal, product)
     if size <= MAX_ENUMERATED:
-        best, logit = _pruned_best(tables, candidates, legal, product)
-        return Reference(uniform, float(sigmoid(np.array(logit))), _rows(candidates, tables, np.array([best]))[0], True)
+        by_position = None if legal is None else lambda positions: legal(_shown(candidates, positions))
+        found, logit = pruned_best(tables, by_position)
+        _require_some(found is not None, product)
+        assert found is not None
+        return Reference(uniform, float(sigmoid(np.array(logit))), _shown(candidates, found[None])[0], True)
     if legal is not None:
         raise RuleError(
             f"The oracle needs a space without rules above {MAX_ENUMERATED:,} combinations. Found {size:,}."
@@ -85,44 +88,48 @@ def _drawn_mean(tables: LogitTables, candidates: Sequence[Rows], legal: Legal | 
     drawn = [rng.integers(n, size=NUM_UNIFORM_DRAWS) for n in tables.shape]
     positions = np.stack(drawn, axis=1).astype(np.int32)
     if legal is not None:
-        shown = np.stack([rows[positions[:, c]] for c, rows in enumerate(candidates)], axis=1)
-        positions = positions[legal(shown)]
+        positions = positions[legal(_shown(candidates, positions))]
         _require_some(len(positions) > 0, product)
     return float(sigmoid(tables.score(positions)).mean())
 
 
-def _pruned_best(
-    tables: LogitTables, candidates: Sequence[Rows], legal: Legal | None, product: int
-) -> tuple[int, float]:
-    """Flat index and logit of the best legal combination, exactly.
+def pruned_best(tables: LogitTables, legal: Legal | None = None) -> tuple[Rows | None, float]:
+    """Positions [slot] and logit of the best combination, exactly; None where `legal` accepts none.
+
+    legal: which positions [batch, slot] may be chosen, all by default.
 
     Combinations are visited in blocks of falling own and pair effects; the higher-order part is at most the sum of
-    |readout|, so the search ends when no later combination can win.
+    |readout|, so the search ends when no later combination can win. Raises `ConfigError` above `MAX_ENUMERATED`.
     """
     additive = tables.enumerate_additive().ravel()
     bound = float(np.abs(tables.readout).sum()) if tables.hidden else 0.0
-    best, best_logit = -1, -np.inf
+    best: Rows | None = None
+    best_logit = -np.inf
     left = np.arange(len(additive))
     while len(left):
         size = min(_BLOCK, len(left))
         left = left[np.argpartition(-additive[left], size - 1)]
         block, left = left[:size], left[size:]
+        positions = np.stack(np.unravel_index(block, tables.shape), axis=1).astype(np.int32)
         if legal is not None:
-            block = block[legal(_rows(candidates, tables, block))]
-        if len(block):
-            logits = tables.score(np.stack(np.unravel_index(block, tables.shape), axis=1).astype(np.int32))
+            positions = positions[legal(positions)]
+        if len(positions):
+            logits = tables.score(positions)
             top = int(logits.argmax())
             if logits[top] > best_logit:
-                best, best_logit = int(block[top]), float(logits[top])
+                best, best_logit = positions[top], float(logits[top])
         left = left[additive[left] + bound > best_logit]
-    _require_some(best >= 0, product)
     return best, best_logit
 
 
 def _rows(candidates: Sequence[Rows], tables: LogitTables, flat: NDArray[np.int64]) -> Rows:
     """Element rows [batch, slot] of combinations given by their flat index."""
-    positions = np.unravel_index(flat, tables.shape)
-    return np.stack([rows[position] for rows, position in zip(candidates, positions, strict=True)], axis=1)
+    return _shown(candidates, np.stack(np.unravel_index(flat, tables.shape), axis=1))
+
+
+def _shown(candidates: Sequence[Rows], positions: NDArray[np.integer]) -> Rows:
+    """Element rows [batch, slot] of positions [batch, slot]."""
+    return np.stack([rows[positions[:, c]] for c, rows in enumerate(candidates)], axis=1)
 
 
 def _require_some(found: bool, product: int) -> None:

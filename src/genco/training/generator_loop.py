@@ -6,6 +6,7 @@ slot with what the reward model attributes to it, and follows the policy gradien
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ NEGATIVE = -1e9
 
 @dataclass(frozen=True)
 class GeneratorTrainingConfig:
-    """Stage 1 training. requests x group combinations are drawn a step; entropy weight is the generator's temperature."""
+    """Stage 1 training. requests x group combinations are drawn a step; entropy weight is the generator's temperature ·
+    kl_weight: pull towards the generator that training starts from."""
 
     steps: int = 400
     requests: int = 256
@@ -56,6 +58,7 @@ class ProposalTables:
     """The reward model over the candidates of every product, as tensors; divide by `scale` for the network's units.
 
     features: [product, slot, candidate, feature] what the encoder reads · mask: [product, slot, candidate] ·
+    rows: [product, slot, candidate] element rows, -1 = the empty element (or no candidate) ·
     own: [product, slot, candidate] own effects that hold in every context · latents: [product, slot, candidate, rank] ·
     context_query: per slot [num_context, rank] · bilinear: (c, c') -> [pair_rank, pair_rank] ·
     landmarks: [product, slot, landmark] candidates that stand for their slot in the lookahead.
@@ -63,6 +66,7 @@ class ProposalTables:
 
     features: Tensor
     mask: Tensor
+    rows: Tensor
     own: Tensor
     latents: Tensor
     context_query: tuple[Tensor, ...]
@@ -207,7 +211,7 @@ def roll_out(
         if config.autoregressive:
             shown, ahead = credit, scores.foresight(slot, credit)
         else:
-            shown, later = scores.own[slot][:, None, :].expand(-1, group, -1), torch.zeros(())
+            shown, ahead = scores.own[slot][:, None, :].expand(-1, group, -1), torch.zeros(())
 
         def log_policy(
             net: CombinationGenerator,
@@ -273,6 +277,8 @@ class GeneratorTraining:
         self.step_number = 0
         self.optimiser = torch.optim.Adam(generator.parameters(), lr=config.learning_rate, betas=(0.9, 0.98))
         self.reference: CombinationGenerator | None = None
+        if config.kl_weight > 0:
+            self.reference = copy.deepcopy(generator).requires_grad_(False)
 
     def requests_of(self, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
         """Products [request], contexts [request, num_context] and the sampling stream of one step: a function of the seed."""
@@ -313,13 +319,13 @@ class GeneratorTraining:
 
     def snapshot(self, curve: list[dict[str, float]]) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
         """Everything the next step depends on, as arrays and a description."""
-        arrays = {f"weight.{name}": p.detach().numpy() for name, p in self.generator.named_parameters()}
+        arrays = {f"weight.{name}": p.detach().numpy().copy() for name, p in self.generator.named_parameters()}
         for name, parameter in self.generator.named_parameters():
             state = self.optimiser.state.get(parameter, {})
             for key in ("exp_avg", "exp_avg_sq"):
                 if key in state:
-                    arrays[f"{key}.{name}"] = state[key].numpy()
-        return arrays, {"step": self.step_number, "curve": curve}
+                    arrays[f"{key}.{name}"] = state[key].numpy().copy()
+        return arrays, {"step": self.step_number, "curve": list(curve)}
 
     def restore(self, arrays: Mapping[str, NDArray[np.float32]], description: Mapping[str, Any]) -> list[dict[str, float]]:
         """The inverse of `snapshot`; returns the curve so far."""

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genco.data.catalogue import Catalogue
+from genco.data.catalogue import EMPTY, Catalogue
 from genco.errors import RuleError
 from genco.models.generator import GeneratorConfig
 from genco.rng import stream
@@ -52,6 +52,7 @@ def proposal_tables(
     features = np.zeros((len(products), num_slots, widest, min(rank, config.max_latents) + 1), dtype=np.float32)
     own = np.zeros((len(products), num_slots, widest), dtype=np.float32)
     mask = np.zeros((len(products), num_slots, widest), dtype=bool)
+    rows = np.full((len(products), num_slots, widest), EMPTY, dtype=np.int64)
     landmarks = np.zeros((len(products), num_slots, marks), dtype=np.int64)
     for row, product in enumerate(products):
         tables, space = raw[int(product)], spaces[int(product)]
@@ -60,6 +61,7 @@ def proposal_tables(
             latents[row, slot, :num] = latent
             own[row, slot, :num] = tables.own[slot]
             mask[row, slot, :num] = True
+            rows[row, slot, :num] = space.candidates[slot]
             features[row, slot, :num] = candidate_features(latent, tables.own[slot] / scale, config.max_latents)
             chosen = choose_landmarks(tables.factors[slot], tables.own[slot] / scale)
             landmarks[row, slot] = np.resize(chosen, marks)
@@ -67,7 +69,7 @@ def proposal_tables(
     ranks = [layout.own_rank[c] for c in layout.slot_component]
     query = tuple(_padded(w[1:], r, rank) for w, r in zip(weights.query, ranks, strict=True))
     bilinear = {pair: torch.from_numpy(w) for pair, w in weights.bilinear.items()}
-    tensors = (torch.from_numpy(part) for part in (features, mask, own, latents))
+    tensors = (torch.from_numpy(part) for part in (features, mask, rows, own, latents))
     return ProposalTables(*tensors, query, bilinear, torch.from_numpy(landmarks), scale), products
 
 

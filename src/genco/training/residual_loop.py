@@ -84,21 +84,29 @@ def _draw(log: EncodedLog, num: int, seed: int) -> NDArray[np.int64]:
     return np.sort(stream(seed, "residual rows").choice(len(log), num, replace=False))
 
 
-def _rows(model: AdditiveModel, appeal: NDArray[np.floating], tables: ContentTables, rows: NDArray[np.int64]) -> _Rows:
-    log = model.log.take(rows)
-    product = log.product
-    latents = tables.latents[log.combination] - tables.pool_mean[product]
+@torch.no_grad()
+def residual_values(net: AttentionResidual, log: EncodedLog, tables: ContentTables) -> NDArray[np.float32]:
+    """Residual of whole combinations [row] for the rows of `log`, in logits."""
+    parts = [np.zeros(0, dtype=np.float32)]
+    for start in range(0, len(log), 4 * BATCH):
+        parts.append(net(*_inputs(log.take(slice(start, start + 4 * BATCH)), tables)).sum(1).numpy())
+    return np.concatenate(parts)
+
+
+def _inputs(log: EncodedLog, tables: ContentTables) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What the residual reads of the rows of `log`: centred latents, which slots show something, contexts."""
+    latents = tables.latents[log.combination] - tables.pool_mean[log.product]
     present = log.combination != log.num_elements
     latents = np.where(present[..., None], latents, np.float32(0.0))
+    context = log.contexts[log.group_context[log.group]]
+    return torch.from_numpy(latents), torch.from_numpy(present), torch.from_numpy(context)
+
+
+def _rows(model: AdditiveModel, appeal: NDArray[np.floating], tables: ContentTables, rows: NDArray[np.int64]) -> _Rows:
+    log = model.log.take(rows)
     offset = np.float32(appeal)[log.group] + model.uplift_of(log).numpy()
-    return _Rows(
-        torch.from_numpy(latents),
-        torch.from_numpy(present),
-        torch.from_numpy(log.contexts[log.group_context[log.group]]),
-        torch.from_numpy(offset),
-        torch.from_numpy(log.trials),
-        torch.from_numpy(log.reward),
-    )
+    offset_and_counts = (torch.from_numpy(values) for values in (offset, log.trials, log.reward))
+    return _Rows(*_inputs(log, tables), *offset_and_counts)
 
 
 @torch.no_grad()

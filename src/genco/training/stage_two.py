@@ -17,13 +17,13 @@ from genco.data.features import TextEncoder
 from genco.data.splits import Split
 from genco.models.additive import AdditiveModel, ContentTables
 from genco.runtime.calibration import fit_calibration
+from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_log, fit_encoders, fit_projections
 from genco.runtime.projection import KindProjection
 from genco.runtime.residual import AttentionResidualArrays
 from genco.runtime.reward_model import Appeal, RewardModel, project_content, reference_pools
 from genco.runtime.terms import TermLayout
 from genco.storage.dataset import Dataset
-from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_log, fit_encoders, fit_projections
-from genco.training.residual_loop import ResidualFit, fit_residual
+from genco.training.residual_loop import ResidualFit, fit_residual, residual_values
 from genco.training.reward_model_loop import AdditiveFit, FitResult, RewardModelConfig
 
 Progress = Callable[[str, dict[str, float]], None]
@@ -167,7 +167,9 @@ def _reward_model(
     product_ids = catalogue.products["product_id"].to_list()
     logged = set(np.flatnonzero(result.logged_products).tolist())
     effects: dict[str, tuple[float, float]] = {}
+    pool_effect = np.zeros_like(tables.pool_empty)
     if state.element_variance > 0:
+        pool_effect = tables.pool_mean_of(state.element_effect)
         ids = catalogue.elements["element_id"].to_list()
         variance = 1.0 / (state.element_curvature + 1.0 / state.element_variance)
         seen = np.flatnonzero(state.element_curvature[:-1] > 0)
@@ -185,7 +187,9 @@ def _reward_model(
         ),
         element_effect=effects,
         element_variance=state.element_variance,
-        reference_pool={p: (tables.pool_mean[i], tables.pool_empty[i]) for i, p in enumerate(product_ids)},
+        reference_pool={
+            p: (tables.pool_mean[i], tables.pool_empty[i], pool_effect[i]) for i, p in enumerate(product_ids)
+        },
         block_variance=dict(result.posterior.block_variance),
     )
 
@@ -218,5 +222,7 @@ def _calibrate(
     uplift = np.concatenate(
         [judged.uplift_of(held_out.take(slice(i, i + 65_536))).numpy() for i in range(0, len(held_out), 65_536)]
     )
+    if residual.residual is not None:
+        uplift = uplift + residual_values(residual.residual, held_out, tables)
     appeal = fit.appeal_of(result.state)[held_out.group]
     return fit_calibration(appeal, uplift, held_out.trials, held_out.reward)

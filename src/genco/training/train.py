@@ -182,7 +182,7 @@ def train_generator(
         config.training,
         config.seed,
         rule_masks(spaces, products, tables.mask.shape[2]),
-        uncertainty_penalty(bound, tables, products, config.training.uncertainty_penalty, stage_two),
+        uncertainty_penalty(bound, tables, products, config.training.uncertainty_penalty),
     )
     curve: list[dict[str, float]] = []
     saved = run.load_progress()

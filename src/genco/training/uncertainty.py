@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genco.data.catalogue import EMPTY
 from genco.models.generator import gather_chosen
 from genco.runtime.reward_model import BoundRewardModel
 from genco.training.generator_loop import ProposalTables
-from genco.training.stage_two import StageTwo
 
 NUM_DIRECTIONS = 32
+Floats = NDArray[np.float32]
+EndReward = Callable[[Tensor, Tensor, list[Tensor]], Tensor]
 
 
 def uncertainty_penalty(
@@ -26,34 +28,44 @@ def uncertainty_penalty(
     tables: ProposalTables,
     products: NDArray[np.int64],
     weight: float,
-    stage_two: StageTwo,
-) -> Callable[[Tensor, Tensor, list[Tensor]], Tensor] | None:
-    """A function (product, context, choices) -> end reward [request, group] in the network's units, or None at weight 0.
+) -> EndReward | None:
+    """A function (product, context, choices) -> end reward [request, group] in the network's units.
 
-    The attention residual, where the model has one, is part of the end reward too.
+    None where there is nothing to add: weight 0 and no attention residual, which is part of the end reward too.
+    products: catalogue row of each row of `tables`.
     """
     residual = bound.model.residual
     if weight == 0 and residual is None:
         return None
     factor = torch.from_numpy(_leading_factor(np.asarray(bound.model.covariance, dtype=np.float64)))
-    variance = _element_variance(bound, tables, products)
+    hidden = torch.from_numpy(np.append(bound.element_var[:-1], np.float32(0.0)))
+    mean, empty_share = (part[products] for part in bound.references[:2])
     layout = bound.model.layout
+    slots = range(layout.num_slots)
+
+    def spread(product: Tensor, context: Tensor, choices: list[Tensor], latents: list[Floats], rows: Tensor) -> Tensor:
+        """Posterior standard deviation [request, group] of the uplift."""
+        group, at = choices[0].shape[1], product.numpy()
+        average = [mean[at, c] for c in slots]
+        shown = [latent + np.repeat(average[c], group, axis=0) for c, latent in enumerate(latents)]
+        is_empty = (rows == EMPTY).flatten(0, 1).numpy()
+        contexts = context.repeat_interleave(group, 0).numpy()
+        features = torch.from_numpy(layout.features(shown, is_empty, contexts)) @ factor
+        centre = torch.from_numpy(layout.features(average, empty_share[at], context.numpy())) @ factor
+        variance = (features.view(len(product), group, -1) - centre[:, None]).square().sum(2)
+        return (variance + hidden[rows].sum(2)).sqrt()
 
     def end_reward(product: Tensor, context: Tensor, choices: list[Tensor]) -> Tensor:
         group = choices[0].shape[1]
-        latents = [gather_chosen(tables.latents[product, c], choice).flatten(0, 1) for c, choice in enumerate(choices)]
-        contexts = context[:, None].expand(-1, group, -1).flatten(0, 1).numpy()
+        latents = [gather_chosen(tables.latents[product, c], choices[c]).flatten(0, 1).numpy() for c in slots]
+        rows = torch.stack([tables.rows[product, c].gather(1, choices[c]) for c in slots], dim=2)
         total = torch.zeros(len(product), group)
-        if weight > 0 and factor.shape[1]:
-            features = torch.from_numpy(layout.features([z.numpy() for z in latents], None, contexts))
-            spread = (features @ factor).square().sum(1).view(-1, group)
-            hidden = [variance[product, c].gather(1, choice) for c, choice in enumerate(choices)]
-            spread = spread + torch.stack(hidden).sum(0)
-            total = total - weight * spread.sqrt() / tables.scale
+        if weight > 0:
+            total = total - weight * spread(product, context, choices, latents, rows) / tables.scale
         if residual is not None:
-            present = np.ones((len(latents[0]), len(latents)), dtype=bool)
-            stacked = np.stack([z.numpy() for z in latents], axis=1)
-            parts = residual(stacked, present, contexts).sum(axis=1)
+            present = (rows != EMPTY).flatten(0, 1).numpy()
+            stacked = np.where(present[..., None], np.stack(latents, axis=1), np.float32(0.0))
+            parts = residual(stacked, present, context.repeat_interleave(group, 0).numpy()).sum(axis=1)
             total = total + torch.from_numpy(parts).view(-1, group) / tables.scale
         return total
 
@@ -66,14 +78,3 @@ def _leading_factor(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     values, vectors = values[::-1][:NUM_DIRECTIONS], vectors[:, ::-1][:, :NUM_DIRECTIONS]
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float32)
-
-
-def _element_variance(bound: BoundRewardModel, tables: ProposalTables, products: NDArray[np.int64]) -> Tensor:
-    """Variance of element effects [product, slot, candidate]."""
-    found = np.zeros(tuple(tables.mask.shape), dtype=np.float32)
-    for row, product in enumerate(products):
-        for slot in range(found.shape[1]):
-            rows = bound.catalogue.candidates(int(product), slot)
-            keep = min(len(rows), found.shape[2])
-            found[row, slot, :keep] = bound.element_var[rows[:keep]] * (rows[:keep] >= 0)
-    return torch.from_numpy(found)
