@@ -80,6 +80,14 @@ def test_failed_save_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
 
 
+def test_equal_arrays_give_equal_files(tmp_path: Path) -> None:
+    contents = set()
+    for number in range(8):
+        save_arrays(tmp_path / f"{number}", {"b": np.arange(3.0), "a": np.ones(2, dtype=np.uint8)}, "s")
+        contents.add((tmp_path / f"{number}").read_bytes())
+    assert len(contents) == 1
+
+
 def test_toml(tmp_path: Path) -> None:
     table = {"schema": "run-1", "finished": False, "config": {"rate": 0.1, "名": ["a", "b"]}, "seed": 3}
     save_toml(tmp_path / "run.toml", table)

@@ -6,6 +6,7 @@ The schema and a sha256 of the arrays stand in the file's own header, so that no
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def save_arrays(path: Path, arrays: Arrays, schema: str) -> None:
         if array.dtype.kind not in "biuf":
             raise CheckpointError(f"{path}, array {name!r}: numbers are expected. Found type {array.dtype}.")
     plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    replace_file(path, save(plain, metadata={"schema": schema, "sha256": _sha256(plain)}))
+    replace_file(path, _in_fixed_order(save(plain, metadata={"schema": schema, "sha256": _sha256(plain)})))
 
 
 def load_arrays(path: Path, schema: str) -> dict[str, NDArray[Any]]:
@@ -60,6 +61,16 @@ def save_toml(path: Path, table: Mapping[str, Any]) -> None:
 def load_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file. Raises `CheckpointError` naming it if it is missing or broken."""
     return toml_file.load_toml(path, CheckpointError)
+
+
+def _in_fixed_order(content: bytes) -> bytes:
+    """The same safetensors file with its metadata sorted: the writer leaves their order to chance."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def _sha256(arrays: Arrays) -> str:
