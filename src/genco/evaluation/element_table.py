@@ -1,0 +1,178 @@
+"""The table of elements: what each was shown, what it earned, what it adds, and totals that add up to the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genco.data.catalogue import Catalogue
+from genco.evaluation.contributions import contributions
+from genco.evaluation.element_counts import ElementCounts
+from genco.evaluation.element_labels import element_labels
+from genco.policies.optimizer import Optimizer
+
+MAX_ROWS = 200
+
+
+@dataclass(frozen=True)
+class ElementView:
+    """What a reader sees of an element; element_id None = the place left empty."""
+
+    element_id: str | None
+    component: str
+    text: str | None = None
+    image_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class ElementRow:
+    """One row of the table. product_id None = shared by all products · contribution and its 95% interval in logits."""
+
+    product_id: str | None
+    element: ElementView
+    status: str
+    label: str
+    impressions: float
+    clicks: float
+    ctr: float | None
+    contribution: float
+    ci_low: float
+    ci_high: float
+
+
+@dataclass(frozen=True)
+class ComponentTotal:
+    """Impressions and rewards of one component over its slots: shown in the table, in the rest, and left empty.
+
+    shown + rest + empty = slots x impressions of the log.
+    """
+
+    component: str
+    num_slots: int
+    shown: tuple[float, float]
+    rest: tuple[float, float]
+    empty: tuple[float, float]
+    num_shown: int
+    num_rest: int
+
+
+@dataclass(frozen=True)
+class ElementTable:
+    """rows: those shown · totals: by component, the rest included · num_products: products with a row."""
+
+    rows: tuple[ElementRow, ...]
+    totals: tuple[ComponentTotal, ...]
+    num_products: int
+
+
+def element_view(catalogue: Catalogue, row: int, slot: int) -> ElementView:
+    """The element in catalogue row `row` (-1 = empty) as shown in `slot`."""
+    component = catalogue.slots[slot].component
+    if row < 0:
+        return ElementView(None, component)
+    element_id, text, uri = catalogue.elements.select("element_id", "text", "image_uri").row(row)
+    return ElementView(str(element_id), component, text, uri)
+
+
+def element_table(
+    optimizer: Optimizer, counts: ElementCounts, context: NDArray[np.float32], max_rows: int = MAX_ROWS
+) -> ElementTable:
+    """Rows of the products with most impressions, whole products while they fit in `max_rows`; totals of everything.
+
+    context: [num_context], the average of the log. Elements of a component that no slot shows are left out. An element
+    shared by all products is judged on the product with most impressions.
+    """
+    catalogue = optimizer.catalogue
+    by_element = counts.impressions[:, :-1].sum(axis=0)
+    order = _by_traffic(catalogue, counts, by_element)
+    shown = order[: _whole_products(catalogue.element_product[order], max_rows)]
+    rows = _rows(optimizer, counts, context, shown)
+    owners = len(np.unique(catalogue.element_product[shown]))
+    return ElementTable(tuple(rows), _totals(catalogue, counts, shown), owners)
+
+
+def _by_traffic(catalogue: Catalogue, counts: ElementCounts, by_element: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Element rows by impressions of their product, then product, component and own impressions."""
+    rows = np.flatnonzero(catalogue.element_component >= 0).astype(np.int32)
+    owner = catalogue.element_product[rows]
+    traffic = np.append(counts.product_impressions, counts.total_impressions)[owner]
+    order = np.lexsort((rows, -by_element[rows], catalogue.element_component[rows], owner, -traffic))
+    return rows[order]
+
+
+def _whole_products(owners: NDArray[np.int32], max_rows: int) -> int:
+    """How many of the rows to show: whole products up to `max_rows`, or a part of the first."""
+    if len(owners) <= max_rows:
+        return len(owners)
+    starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1) != 0)
+    fitting = starts[(starts > 0) & (starts <= max_rows)]
+    return int(fitting.max()) if len(fitting) else max_rows
+
+
+def _rows(
+    optimizer: Optimizer, counts: ElementCounts, context: NDArray[np.float32], shown: NDArray[np.int32]
+) -> list[ElementRow]:
+    catalogue, bound = optimizer.catalogue, optimizer.policy.bound
+    busiest = int(counts.product_impressions.argmax())
+    slots = component_slots(catalogue)
+    found: dict[int, ElementRow] = {}
+    owner, component = catalogue.element_product[shown], catalogue.element_component[shown]
+    for product, part in sorted(set(zip(owner.tolist(), component.tolist(), strict=True))):
+        members = np.flatnonzero((catalogue.element_product == product) & (catalogue.element_component == part))
+        elements = members.astype(np.int32)
+        credit = contributions(bound, product if product >= 0 else busiest, slots[part], context, elements)
+        impressions = counts.impressions[:, elements].sum(axis=0)
+        clicks = counts.reward[:, elements].sum(axis=0)
+        status = [str(catalogue.elements["status"][int(row)]) for row in elements]
+        labels = element_labels(status, impressions, credit.mean, credit.low, credit.high)
+        for i, row in enumerate(elements.tolist()):
+            found[row] = ElementRow(
+                product_id=None if product < 0 else str(catalogue.products["product_id"][product]),
+                element=element_view(catalogue, row, slots[part][0]),
+                status=status[i],
+                label=labels[i],
+                impressions=float(impressions[i]),
+                clicks=float(clicks[i]),
+                ctr=float(clicks[i] / impressions[i]) if impressions[i] > 0 else None,
+                contribution=float(credit.mean[i]),
+                ci_low=float(credit.low[i]),
+                ci_high=float(credit.high[i]),
+            )
+    return [found[row] for row in shown.tolist()]
+
+
+def component_slots(catalogue: Catalogue) -> tuple[tuple[int, ...], ...]:
+    """Slots of every component, in the order of `Catalogue.components`."""
+    return tuple(
+        tuple(i for i, slot in enumerate(catalogue.slots) if slot.component == name) for name in catalogue.components
+    )
+
+
+def _totals(catalogue: Catalogue, counts: ElementCounts, shown: NDArray[np.int32]) -> tuple[ComponentTotal, ...]:
+    listed = np.zeros(catalogue.num_elements, dtype=bool)
+    listed[shown] = True
+    totals = []
+    for part, slots in enumerate(component_slots(catalogue)):
+        of_component = catalogue.element_component == part
+
+        def both(mask: NDArray[np.bool_], slots: tuple[int, ...] = slots) -> tuple[float, float]:
+            chosen = list(slots)
+            return (
+                float(counts.impressions[chosen][:, :-1][:, mask].sum()),
+                float(counts.reward[chosen][:, :-1][:, mask].sum()),
+            )
+
+        totals.append(
+            ComponentTotal(
+                component=catalogue.components[part],
+                num_slots=len(slots),
+                shown=both(of_component & listed),
+                rest=both(of_component & ~listed),
+                empty=(float(counts.impressions[list(slots), -1].sum()), float(counts.reward[list(slots), -1].sum())),
+                num_shown=int((of_component & listed).sum()),
+                num_rest=int((of_component & ~listed).sum()),
+            )
+        )
+    return tuple(totals)
