@@ -115,6 +115,8 @@ class RequestScores:
         as `runtime.decoding` does.
         """
         num = credit.shape[2]
+        if slot + 1 == self.tables.num_slots:
+            return torch.zeros_like(credit)
         if slot == 0 or num <= SHORTLIST:
             return self._complete(slot, None).expand(-1, self.group, -1)
         short = credit.masked_fill(~self.legal[slot], NEGATIVE).topk(SHORTLIST, dim=2).indices
