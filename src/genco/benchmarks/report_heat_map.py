@@ -6,11 +6,12 @@ from markupsafe import Markup
 
 from genco.benchmarks.report_pictures import Pictures
 from genco.benchmarks.report_words import clean, element_name, signed
-from genco.benchmarks.svg import fitted, image, line, rectangle, svg, text
+from genco.benchmarks.svg import cells_of, fitted, image, line, rectangle, svg, text
 from genco.evaluation.element_table import ElementView
 from genco.evaluation.interactions import HeatMap
 
 CELL_WIDTH, CELL_HEIGHT, LEFT = 46, 34, 200
+COLUMN_CELLS = 22
 STRONGEST = 0.6
 
 
@@ -18,8 +19,9 @@ def heat_map_drawing(found: HeatMap, pictures: Pictures) -> Markup:
     """Rows by columns; a crossed cell is a pair that the rules forbid."""
     largest = max((abs(value) for row in found.effects for value in row if value is not None), default=0.0) or 1.0
     pictured = all(pictures.uri(element) for element in found.columns)
-    top = 56 if pictured else 128
-    slant = 0 if pictured else 76
+    longest = max(cells_of(fitted(_short(column), COLUMN_CELLS)) for column in found.columns)
+    top = 56 if pictured else 16 + longest * 6.5 * 0.67
+    slant = 0 if pictured else max(0, longest * 6.5 * 0.74 - CELL_WIDTH / 2)
     width = LEFT + CELL_WIDTH * len(found.columns) + slant
     height = top + CELL_HEIGHT * len(found.rows) + 4
     parts: list[Markup] = []
@@ -30,7 +32,7 @@ def heat_map_drawing(found: HeatMap, pictures: Pictures) -> Markup:
             parts.append(image(middle - 20, 2, 40, uri))
             parts.append(text(middle, 53, fitted(clean(column.element_id or ""), 8), "tiny", "middle"))
         else:
-            parts.append(text(middle, top - 8, fitted(_short(column), 22), "label", "start", -42))
+            parts.append(text(middle, top - 8, fitted(_short(column), COLUMN_CELLS), "label", "start", -42))
     for i, (row, effects) in enumerate(zip(found.rows, found.effects, strict=True)):
         y = top + i * CELL_HEIGHT
         parts += _row_label(row, y, pictures)
@@ -40,7 +42,7 @@ def heat_map_drawing(found: HeatMap, pictures: Pictures) -> Markup:
         f"Pair effects of {clean(found.row_slot)} and {clean(found.column_slot)} of product {clean(found.product_id)}, "
         f"from {signed(-largest)} to {signed(largest)} logits; the strongest pairs stand in the tables above"
     )
-    return svg(width, height, label, parts, "heat-map")
+    return svg(width, height, label, parts, "heat-map", natural=True)
 
 
 def _row_label(element: ElementView, y: float, pictures: Pictures) -> list[Markup]:

@@ -12,6 +12,7 @@ from genco.benchmarks.svg import fitted, rectangle, svg, text
 from genco.evaluation.element_table import ElementView
 
 MAX_BYTES = 400_000
+MAX_THUMBNAIL = 20_000
 _KINDS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
@@ -34,6 +35,11 @@ class Pictures:
         if path not in self._read:
             self._read[path] = self._data_uri(path)
         return self._read[path]
+
+    def thumbnail(self, element: ElementView) -> str | None:
+        """The picture where it is small enough to stand in every row of a table."""
+        uri = self.uri(element)
+        return uri if uri is not None and len(uri) <= MAX_THUMBNAIL else None
 
     def _data_uri(self, relative: str) -> str | None:
         try:

@@ -82,6 +82,11 @@ def number(value: float | None, decimals: int = 3) -> str:
     return whole(value) if value == int(value) and abs(value) >= 1 else f"{value:.{decimals}f}".replace("-", "−")
 
 
+def fixed(value: float | None) -> str:
+    """A number of three decimals."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}".replace("-", "−")
+
+
 def whole(value: float) -> str:
     """A count with separators; two decimals where it is not whole."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
@@ -109,7 +114,11 @@ def element_name(element: ElementView) -> str:
 
 def pair_sentence(pair: PairEffect) -> str:
     """What the pair means, in words."""
-    first, second = element_name(pair.first), element_name(pair.second)
+    sentence = _sentence(pair, element_name(pair.first), element_name(pair.second))
+    return sentence[0].upper() + sentence[1:]
+
+
+def _sentence(pair: PairEffect, first: str, second: str) -> str:
     if pair.effect > 0:
         if pair.first_own < -WORKS and pair.second_own < -WORKS:
             return f"{first} and {second}: weak alone, better together."

@@ -68,7 +68,8 @@ def report_page(data: ReportData, pictures: Pictures, written: datetime, finishe
         lstrip_blocks=True,
     )
     environment.filters |= {
-        name: getattr(words, name) for name in ("clean", "rate", "signed", "number", "whole", "change", "seconds")
+        name: getattr(words, name)
+        for name in ("clean", "rate", "signed", "number", "whole", "change", "seconds", "fixed")
     }
     rewards, rate_name, probability_name = words.REWARD_WORDS[data.log.reward_column]
     return environment.get_template("report.html.j2").render(
@@ -82,9 +83,9 @@ def report_page(data: ReportData, pictures: Pictures, written: datetime, finishe
             (product, [card(rank, shown, pictures) for rank, shown in enumerate(product.combinations, 1)])
             for product in data.products
         ],
-        elements=_elements(data),
+        elements=_elements(data, pictures),
         label_rules=LABEL_RULES,
-        pairs=[(title, [_pair(pair) for pair in pairs]) for title, pairs in _pairs(data)],
+        pairs=[(title, [_pair(pair, pictures) for pair in pairs]) for title, pairs in _pairs(data)],
         heat_map=None if data.heat_map is None else heat_map_drawing(data.heat_map, pictures),
         curves=_curves(data),
         calibration=calibration_plot(data.calibration) if data.calibration else None,
@@ -93,14 +94,19 @@ def report_page(data: ReportData, pictures: Pictures, written: datetime, finishe
     )
 
 
-def _elements(data: ReportData) -> dict[str, Any]:
+def _elements(data: ReportData, pictures: Pictures) -> dict[str, Any]:
     """Rows with their drawings, and totals that add up: every impression counts once in every slot."""
     table = data.elements
     reach = max((abs(end) for row in table.rows for end in (row.ci_low, row.ci_high)), default=1.0)
     totals = table.totals
     return {
         "rows": [
-            (row, words.element_name(row.element), interval_bar(row.contribution, row.ci_low, row.ci_high, reach))
+            (
+                row,
+                words.element_name(row.element),
+                pictures.thumbnail(row.element),
+                interval_bar(row.contribution, row.ci_low, row.ci_high, reach),
+            )
             for row in table.rows
         ],
         "shown": [sum(total.shown[i] for total in totals) for i in (0, 1)],
@@ -114,12 +120,13 @@ def _pairs(data: ReportData) -> tuple[tuple[str, tuple[PairEffect, ...]], ...]:
     return (("Help each other", data.helping), ("Clash", data.clashing))
 
 
-def _pair(pair: PairEffect) -> dict[str, Any]:
+def _pair(pair: PairEffect, pictures: Pictures) -> dict[str, Any]:
     return {
         "sentence": words.pair_sentence(pair),
         "certainty": words.certainty(pair),
         "odds": f"{math.exp(pair.effect):.2f}",
         "pair": pair,
+        "thumbnails": [uri for uri in map(pictures.thumbnail, (pair.first, pair.second)) if uri],
     }
 
 

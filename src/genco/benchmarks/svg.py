@@ -11,10 +11,13 @@ from markupsafe import Markup
 Number = int | float
 
 
-def svg(width: Number, height: Number, label: str, parts: Iterable[Markup], css: str = "") -> Markup:
-    """A drawing that scales with its place; `label` is what a screen reader says."""
-    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        css, _n(width), _n(height), label, Markup("").join(parts)
+def svg(
+    width: Number, height: Number, label: str, parts: Iterable[Markup], css: str = "", natural: bool = False
+) -> Markup:
+    """A drawing that fills its place, or keeps its `natural` size; `label` is what a screen reader says."""
+    size = Markup(' width="{}" height="{}"').format(_n(width), _n(height)) if natural else Markup("")
+    return Markup('<svg class="{}"{} viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        css, size, _n(width), _n(height), label, Markup("").join(parts)
     )
 
 
@@ -70,7 +73,7 @@ def ticks(low: float, high: float, num: int = 5) -> list[float]:
 
 def fitted(content: str, cells: int) -> str:
     """`content` cut to at most `cells` cells of display, wide characters counting two, with an ellipsis if cut."""
-    if sum(_cells(character) for character in content) <= cells:
+    if cells_of(content) <= cells:
         return content
     kept, used = [], 1
     for character in content:
@@ -79,6 +82,11 @@ def fitted(content: str, cells: int) -> str:
             break
         kept.append(character)
     return "".join(kept).rstrip() + "…"
+
+
+def cells_of(content: str) -> int:
+    """Cells of display: wide characters count two, combining ones none."""
+    return sum(_cells(character) for character in content)
 
 
 def _cells(character: str) -> int:

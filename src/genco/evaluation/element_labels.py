@@ -21,11 +21,11 @@ LABEL_RULES = {
         "contribution) of the product's approved elements of that component: too early to say."
     ),
     "LOW": "Not LEARNING, and the whole 95% interval lies below 0, the average of what the place may show.",
+    "GOOD": "Everything else that is approved; also an element that is the only choice of its component.",
     "BEST": (
         "Not LEARNING, the whole 95% interval lies above 0, and the contribution is in the top quarter of the "
         "product's approved elements of that component."
     ),
-    "GOOD": "Everything else that is approved; also an element that is the only choice of its component.",
 }
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from genco.errors import RuleError
-from genco.evaluation.evaluate import VALUE_KEYS, smoothed_rates
+from genco.evaluation.evaluate import smoothed_rates
 from genco.evaluation.report_requests import ReportRequest
 from genco.evaluation.request_values import RequestValues, request_values
 from genco.policies.optimizer import Optimizer
@@ -17,7 +17,16 @@ from genco.simulator.reference import normalised_value
 
 UNIFORM_DRAWS = 200
 NUM_PROPOSALS = 16
-SHOWN_VALUES = ("uniform", *(key for key in VALUE_KEYS if key != "served"), "oracle")
+SHOWN_VALUES = (
+    "uniform",
+    "independent_components",
+    "generator_top1",
+    "random_start_refined",
+    "refined",
+    "reward_model_argmax",
+    "content_ceiling",
+    "oracle",
+)
 
 
 @dataclass(frozen=True)
