@@ -53,3 +53,9 @@ def test_on_a_terminal_bars_are_shown(monkeypatch: pytest.MonkeyPatch, capsys: p
         progress("reading", {"rows": 5, "of": 10})
         progress("generator", {"step": 2, "reward": 1.0, "entropy": 1.0})
     assert capsys.readouterr().out == ""
+
+
+def test_a_complete_stage_is_shown_at_once() -> None:
+    stream = io.StringIO()
+    Lines({}, stream, Clock()).update("reading", {"rows": 5, "of": 5})
+    assert stream.getvalue() == "reading: 5 of 5 rows\n"

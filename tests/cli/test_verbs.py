@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -94,16 +95,18 @@ def test_import(tmp_path: Path) -> None:
 
 
 def test_import_of_a_table_with_a_map(tmp_path: Path) -> None:
-    pl.DataFrame({"what": ["p1", "p2"], "head": ["a", "b"], "seen": [10, 20], "clicked": [1, 2]}).write_csv(
-        tmp_path / "log.csv"
+    log = pl.DataFrame({"sku": ["p1", "p1"], "head": ["a", "b"], "seen": [10, 20], "clicked": [1, 2]})
+    log.write_csv(tmp_path / "log.csv")
+    (tmp_path / "map.toml").write_text(
+        'name = "mine"\n[columns]\nproduct_id = "sku"\nnum_impressions = "seen"\nnum_clicks = "clicked"\n'
+        '[slots.title]\ncolumn = "head"\nvalues = "texts"\n'
     )
-    mapped = '[columns]\nproduct_id = "what"\nnum_impressions = "seen"\nnum_clicks = "clicked"\n'
-    (tmp_path / "map.toml").write_text(mapped + '[[slots]]\nname = "title"\ncolumn = "head"\n')
-    shown = genco(
-        "import", "table", tmp_path / "log.csv", "--map", tmp_path / "map.toml", "--out", tmp_path / "d", "--json"
-    )
-    assert shown.exit_code in (0, 1)  # the map's format is the importer's own affair; the option must reach it
-    assert shown.exit_code == 0 or "map.toml" in shown.stderr
+    words = ("import", "table", tmp_path / "log.csv", "--map", tmp_path / "map.toml", "--out", tmp_path / "d")
+    assert genco_json(*words)["rows_written"] == 2
+    assert genco("validate", tmp_path / "d").exit_code == 0
+    log.with_columns(clicked=pl.Series([1, 21])).write_csv(tmp_path / "log.csv")
+    assert_refused(genco(*words, "--overwrite"), "log.csv", "row 2", "'clicked'", "21")
+    assert open_dataset(tmp_path / "d").num_rows == 2
 
 
 @pytest.mark.parametrize(
@@ -125,8 +128,6 @@ def test_train_options_go_over_the_file(data: Path, tmp_path: Path) -> None:
     assert_refused(genco(*words, "--resume"), "another configuration")
     resumed = genco("train", "--data", data, "--out", tmp_path / "run", "--resume", "--json")
     assert resumed.exit_code == 0, resumed.output
-    import tomllib
-
     config = tomllib.loads((tmp_path / "run" / "run.toml").read_text())["config"]
     assert (config["seed"], config["text"], config["training"]["steps"]) == (5, "none", 3)
 
@@ -266,3 +267,12 @@ def test_version() -> None:
     import genco as package
 
     assert genco("--version").stdout == f"genco {package.__version__}\n"
+
+
+def test_report(run: Path, data: Path, tmp_path: Path) -> None:
+    assert genco_json("report", "--run", run, "--data", data, "--out", tmp_path / "r.html") == {
+        "report": str(tmp_path / "r.html")
+    }
+    assert "<html" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert_refused(genco("report", "--run", run, "--data", tmp_path, "--out", tmp_path / "s.html"), "dataset.toml")
+    assert not (tmp_path / "s.html").exists()

@@ -33,6 +33,7 @@ STAGES = {
     "reward model": Stage("round", None, "rounds", {"log_likelihood": "log-likelihood"}),
     "generator": Stage("step", None, "steps", {"reward": "reward", "entropy": "entropy"}),
     "evaluate": Stage("request", "of", "requests", {}),
+    "report": Stage("part", "of", "parts", {}),
 }
 
 
@@ -60,7 +61,9 @@ class Lines:
             self._flush()
             self._stage = stage
         self._pending = f"{stage}: {describe(stage, values, self._totals)}"
-        if self._clock() - self._printed_at >= SECONDS_BETWEEN_LINES:
+        done, total = amounts(stage, values, self._totals)
+        complete = total is not None and done == total
+        if complete or self._clock() - self._printed_at >= SECONDS_BETWEEN_LINES:
             self._flush()
 
     def close(self) -> None:
