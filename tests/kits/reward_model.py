@@ -63,7 +63,9 @@ def residual_parts(bound: BoundRewardModel, product: int, rows: NDArray[np.int32
     """Residual of each slot, latents centred one by one."""
     if bound.model.residual is None:
         return np.zeros(rows.shape, dtype=np.float32)
-    centred = np.stack([bound.latents[rows[:, c]] - bound.reference(product, c)[0] for c in range(rows.shape[1])], axis=1)
+    centred = np.stack(
+        [bound.latents[rows[:, c]] - bound.reference(product, c)[0] for c in range(rows.shape[1])], axis=1
+    )
     centred[rows < 0] = 0.0
     return bound.model.residual(centred, rows >= 0, np.repeat(context[None], len(rows), axis=0))
 
@@ -79,7 +81,9 @@ def check_centred(bound: BoundRewardModel, product: int, context: Floats) -> Non
     size = max(1.0, max(float(np.abs(own).max(initial=0)) for own in tables.own))
     for own, factors in zip(tables.own, tables.factors, strict=True):
         assert abs(float(own.mean(dtype=np.float64))) < 1e-5 * size
-        assert np.abs(factors.mean(axis=0, dtype=np.float64)).max(initial=0.0) < 1e-5 * max(1.0, np.abs(factors).max(initial=0))
+        assert np.abs(factors.mean(axis=0, dtype=np.float64)).max(initial=0.0) < 1e-5 * max(
+            1.0, np.abs(factors).max(initial=0)
+        )
 
 
 def _pool_is_frozen(bound: BoundRewardModel, product: int, candidates: tuple[NDArray[np.int32], ...]) -> bool:

@@ -48,8 +48,12 @@ def small_catalogue(num_products: int = 3, slots: tuple[Slot, ...] = SLOTS, rule
         for i in range(PER_PRODUCT[component])
     ]
     rows.append(("shared.tag", None, "tag"))
-    elements = pl.DataFrame(rows, schema={"element_id": pl.String, "product_id": pl.String, "component": pl.String}, orient="row")
-    elements = elements.with_columns(text=pl.lit(None, pl.String), image_uri=pl.lit(None, pl.String), status=pl.lit("approved"))
+    elements = pl.DataFrame(
+        rows, schema={"element_id": pl.String, "product_id": pl.String, "component": pl.String}, orient="row"
+    )
+    elements = elements.with_columns(
+        text=pl.lit(None, pl.String), image_uri=pl.lit(None, pl.String), status=pl.lit("approved")
+    )
     products = pl.DataFrame({"product_id": [f"p{p}" for p in range(num_products)]})
     return Catalogue(slots, products, elements, rules)
 

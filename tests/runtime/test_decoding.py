@@ -8,6 +8,15 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
+from tests.kits.policy import check_frequencies, check_log_prob_sums_to_one, check_policy, check_proposals
+from tests.kits.small_models import (
+    PER_PRODUCT,
+    small_catalogue,
+    small_context,
+    small_generator,
+    small_model,
+    small_tables,
+)
 
 from genco.data.catalogue import Slot
 from genco.data.rules import Allow, Distinct, Forbid, Only, Pin, Rule
@@ -19,15 +28,6 @@ from genco.runtime.reward_model import BoundRewardModel
 from genco.training import generator_loop
 from genco.training.generator_loop import roll_out
 from genco.training.proposal_tables import rule_masks
-from tests.kits.policy import check_frequencies, check_log_prob_sums_to_one, check_policy, check_proposals
-from tests.kits.small_models import (
-    PER_PRODUCT,
-    small_catalogue,
-    small_context,
-    small_generator,
-    small_model,
-    small_tables,
-)
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "free": (),
@@ -53,7 +53,9 @@ def test_conforms_under_rules(rules: str) -> None:
     check_policy(policy, policy.space)
 
 
-@pytest.mark.parametrize("changes", [{"autoregressive": False}, {"credit": False}, {"autoregressive": False, "credit": False}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{"autoregressive": False}, {"credit": False}, {"autoregressive": False, "credit": False}], ids=str
+)
 def test_ablations_conform(changes: dict[str, bool]) -> None:
     policy = policy_of(small_model(2), **changes, temperature=2.0)
     check_log_prob_sums_to_one(policy, policy.space)
@@ -83,7 +85,9 @@ def test_log_probabilities_are_torchs_with_many_candidates(monkeypatch: pytest.M
     """The real shortlist of 128, over 150 titles and 140 notes, 16 landmarks a slot."""
     monkeypatch.setitem(PER_PRODUCT, "title", 150)
     monkeypatch.setitem(PER_PRODUCT, "note", 140)
-    bound = small_model(5, small_catalogue(1, (Slot("note_1", "note"), Slot("title", "title"), Slot("tag", "tag", required=False))))
+    bound = small_model(
+        5, small_catalogue(1, (Slot("note_1", "note"), Slot("title", "title"), Slot("tag", "tag", required=False)))
+    )
     net, network = small_generator(bound)
     assert legal_space(bound.catalogue, 0).sizes == (140, 150, 4)
     _check_against_torch(bound, net, network)
@@ -98,7 +102,14 @@ def _check_against_torch(bound: BoundRewardModel, net: torch.nn.Module, network)
         given = [torch.from_numpy(positions[:, c].astype(np.int64))[None] for c in range(space.num_slots)]
         with torch.no_grad():
             rollout = roll_out(
-                net, tables, torch.tensor([product]), torch.from_numpy(context)[None], 40, torch.Generator(), mask_of, given=given  # type: ignore[arg-type]
+                net,
+                tables,
+                torch.tensor([product]),
+                torch.from_numpy(context)[None],
+                40,
+                torch.Generator(),
+                mask_of,
+                given=given,  # type: ignore[arg-type]
             )
         wanted = torch.stack(rollout.log_probs).sum(0)[0].numpy()
         policy = RequestPolicy(encode_product(bound, network, product, space), network, context)
@@ -108,7 +119,7 @@ def _check_against_torch(bound: BoundRewardModel, net: torch.nn.Module, network)
 def test_hand_worked_single_slot() -> None:
     """One slot, two candidates, pointer silent: pi = softmax(own / (scale * temperature))."""
     bound = small_model(6, small_catalogue(1, (Slot("tag", "tag"),)), pair=False)
-    net, network = small_generator(bound, wild=0.0, temperature=0.25)
+    _, network = small_generator(bound, wild=0.0, temperature=0.25)
     space = legal_space(bound.catalogue, 0)
     context = small_context(1)
     policy = RequestPolicy(encode_product(bound, network, 0, space), network, context)

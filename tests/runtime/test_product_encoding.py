@@ -1,4 +1,4 @@
-"""A product's encoding: the tables of the reward model without asking it again, and the network's view as torch has it."""
+"""A product's encoding: the tables of the reward model without asking it again, and the view of it that torch has."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kits.reward_model import sampled
+from tests.kits.small_models import small_catalogue, small_context, small_generator, small_model, small_tables
 
 from genco.data.rules import Block, Pin
 from genco.runtime.legal_space import legal_space
 from genco.runtime.product_encoding import NUM_LANDMARKS, choose_landmarks, encode_product
 from genco.runtime.refine import score
-from tests.kits.reward_model import sampled
-from tests.kits.small_models import small_catalogue, small_context, small_generator, small_model, small_tables
 
 
 @settings(max_examples=10, deadline=None)

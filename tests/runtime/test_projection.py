@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from genco.runtime.projection import fit_projection, identity_projection, profile_rank
 
 
-def planted(rank: int, num: int = 3_000, dim: int = 20, noise: float = 0.3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def planted(
+    rank: int, num: int = 3_000, dim: int = 20, noise: float = 0.3, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Content `z W' + noise` and W [dim, rank], rows of equal length so that the spectrum is flat."""
     rng = np.random.default_rng(seed)
     loading = np.linalg.qr(rng.standard_normal((dim, rank)))[0] * 2.0
@@ -90,7 +92,9 @@ def test_content_without_variance_has_rank_zero(content: np.ndarray) -> None:
 def test_one_feature_keeps_it() -> None:
     found = fit_projection(np.arange(10, dtype=np.float32)[:, None], 8)
     assert found.rank == 1 and found.noise == 0
-    np.testing.assert_allclose(np.abs((np.float32(9) - found.mean) @ found.loading), 4.5 / np.std(np.arange(10), ddof=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.abs((np.float32(9) - found.mean) @ found.loading), 4.5 / np.std(np.arange(10), ddof=1), rtol=1e-5
+    )
 
 
 def test_profile_rank_of_a_step() -> None:

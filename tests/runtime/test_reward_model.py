@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kits.reward_model import check_centred, check_reward_model, check_scores_agree, rows_of, sampled, uplift_of
+from tests.kits.small_models import bind_small, small_catalogue, small_content, small_context, small_model
 
 from genco.data.catalogue import EMPTY, Catalogue
 from genco.data.rules import Block, Pin
@@ -17,8 +19,6 @@ from genco.runtime.encoding import EncodedCatalogue
 from genco.runtime.legal_space import legal_space
 from genco.runtime.refine import score
 from genco.runtime.reward_model import BoundRewardModel
-from tests.kits.reward_model import check_centred, check_reward_model, check_scores_agree, rows_of, sampled, uplift_of
-from tests.kits.small_models import bind_small, small_catalogue, small_content, small_context, small_model
 
 
 def encoded_of(bound: BoundRewardModel) -> EncodedCatalogue:
@@ -34,7 +34,9 @@ def test_conforms(residual: bool, tmp_path: Path) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10_000), st.booleans(), st.fixed_dictionaries({p: st.booleans() for p in ("own", "pair", "context")}))
+@given(
+    st.integers(0, 10_000), st.booleans(), st.fixed_dictionaries({p: st.booleans() for p in ("own", "pair", "context")})
+)
 def test_every_way_of_asking_agrees(seed: int, residual: bool, parts: dict[str, bool]) -> None:
     bound = small_model(seed, residual=residual, **parts)
     for product in range(3):
@@ -61,7 +63,7 @@ def test_uplift_by_the_formula() -> None:
 
 
 def test_mean_uplift_over_the_whole_pool_is_zero() -> None:
-    """Over all 4 * 3 * 4 * 4 * 4 combinations of independent uniform elements, the empty tag and the shared one included."""
+    """Over all 4 * 3 * 4 * 4 * 4 combinations, the empty tag and the shared one included."""
     bound, context = small_model(2), small_context()
     for product in range(3):
         space = legal_space(bound.catalogue, product)
@@ -86,7 +88,11 @@ def test_rules_leave_every_score_alone() -> None:
 def edited(catalogue: Catalogue, status: str = "approved") -> Catalogue:
     """The catalogue with a new title, a new tag and a new note of p0, and one of its images blocked."""
     new = pl.DataFrame(
-        {"element_id": ["p0.title9", "p0.tag9", "p0.note9"], "product_id": ["p0"] * 3, "component": ["title", "tag", "note"]}
+        {
+            "element_id": ["p0.title9", "p0.tag9", "p0.note9"],
+            "product_id": ["p0"] * 3,
+            "component": ["title", "tag", "note"],
+        }
     ).with_columns(text=pl.lit(None, pl.String), image_uri=pl.lit(None, pl.String), status=pl.lit(status))
     elements = catalogue.elements.with_columns(
         status=pl.when(pl.col("element_id") == "p0.image2").then(pl.lit("blocked")).otherwise(pl.col("status"))
@@ -95,7 +101,7 @@ def edited(catalogue: Catalogue, status: str = "approved") -> Catalogue:
 
 
 def test_a_catalogue_edit_changes_no_other_prediction() -> None:
-    """New elements of p0 and a blocked one: what p0's other elements and the other products score is the same number."""
+    """New elements of p0, one blocked: what p0's other elements and the other products score is the same number."""
     before = small_model(4)
     after = bind_small(before.model, edited(before.catalogue))
     context = small_context(1)
@@ -104,11 +110,19 @@ def test_a_catalogue_edit_changes_no_other_prediction() -> None:
         rows = rows_of(space, sampled(space))
         if product == 0:
             rows = rows[rows[:, 1] != before.catalogue.element_rows["p0.image2"]]
-        np.testing.assert_allclose(uplift_of(after, product, rows, context), uplift_of(before, product, rows, context), atol=1e-6)
-        kept = space.candidates if product else tuple(
-            np.setdiff1d(c, [before.catalogue.element_rows["p0.image2"]]).astype(np.int32) for c in space.candidates
+        np.testing.assert_allclose(
+            uplift_of(after, product, rows, context), uplift_of(before, product, rows, context), atol=1e-6
         )
-        for own, again in zip(before.tables(product, context, kept).own, after.tables(product, context, kept).own, strict=True):
+        kept = (
+            space.candidates
+            if product
+            else tuple(
+                np.setdiff1d(c, [before.catalogue.element_rows["p0.image2"]]).astype(np.int32) for c in space.candidates
+            )
+        )
+        for own, again in zip(
+            before.tables(product, context, kept).own, after.tables(product, context, kept).own, strict=True
+        ):
             np.testing.assert_allclose(own, again, atol=1e-6)
 
 
@@ -121,7 +135,9 @@ def test_a_new_element_is_scored_by_content_alone() -> None:
     twin_content, _ = small_content(after.catalogue)
     assert np.abs(twin_content[row]).sum() > 0
     projection = before.model.projections[0]
-    np.testing.assert_allclose(after.latents[row], (twin_content[row] - projection.mean) @ projection.loading, rtol=1e-5)
+    np.testing.assert_allclose(
+        after.latents[row], (twin_content[row] - projection.mean) @ projection.loading, rtol=1e-5
+    )
 
 
 def test_an_unseen_product_takes_its_pool_from_the_catalogue() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kits.small_models import small_catalogue, small_layout
 
 from genco.runtime.terms import TermLayout
-from tests.kits.small_models import small_catalogue, small_layout
 
 LAYOUT = small_layout(small_catalogue())
 PARTS = st.fixed_dictionaries({name: st.booleans() for name in ("own", "pair", "context", "own_context")})
@@ -30,7 +32,9 @@ def two_slots(**changes: object) -> TermLayout:
 
 def direct(layout: TermLayout, theta: np.ndarray, z: list[np.ndarray], empty: np.ndarray, u: np.ndarray) -> np.ndarray:
     """The formula of the module's docstring, one term at a time, in double precision."""
-    weights = {block.name: theta[block.start : block.stop].reshape(block.shape).astype(float) for block in layout.blocks}
+    weights = {
+        block.name: theta[block.start : block.stop].reshape(block.shape).astype(float) for block in layout.blocks
+    }
     total = np.zeros(len(z[0]))
     for slot, c in enumerate(layout.slot_component):
         name, kind = layout.component_names[c], layout.component_kind[c]
@@ -63,14 +67,24 @@ def draw(layout: TermLayout, seed: int, batch: int = 6) -> tuple[list[np.ndarray
 def test_hand_worked_number() -> None:
     """z_a = 2, z_b = 3: 10 * 2 + 100 * 3 + 1000 * 2 * 3."""
     layout = two_slots()
-    features = layout.features([np.full((1, 1), 2.0, np.float32), np.full((1, 1), 3.0, np.float32)], None, np.zeros((1, 0)))
+    features = layout.features(
+        [np.full((1, 1), 2.0, np.float32), np.full((1, 1), 3.0, np.float32)], None, np.zeros((1, 0))
+    )
     assert features.tolist() == [[2.0, 3.0, 6.0]]
     assert float((features @ np.array([10.0, 100.0, 1000.0]))[0]) == 6320.0
 
 
 def test_symmetric_pair_by_hand() -> None:
     """Two slots of one component share a matrix that is read symmetric: z' (B + B') z / 2."""
-    layout = two_slots(slot_component=(0, 0), component_names=("a",), component_kind=(0,), own_rank=(2,), pair_rank=(2,), optional=(False,), own=False)
+    layout = two_slots(
+        slot_component=(0, 0),
+        component_names=("a",),
+        component_kind=(0,),
+        own_rank=(2,),
+        pair_rank=(2,),
+        optional=(False,),
+        own=False,
+    )
     theta = np.array([1.0, 10.0, 0.0, 5.0])
     bilinear = layout.effective(theta).bilinear[0, 1]
     assert bilinear.tolist() == [[1.0, 5.0], [5.0, 5.0]]
@@ -133,7 +147,7 @@ def test_a_slot_of_an_earlier_component_reads_the_pair_transposed() -> None:
 def test_blocks_tile_the_weights_and_are_named_once() -> None:
     edges = [(block.start, block.stop) for block in LAYOUT.blocks]
     assert edges[0][0] == 0 and edges[-1][1] == LAYOUT.num_weights
-    assert all(a[1] == b[0] for a, b in zip(edges, edges[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(edges))
     assert len({block.name for block in LAYOUT.blocks}) == len(LAYOUT.blocks)
     assert all(block.size == block.shape[0] * block.shape[1] for block in LAYOUT.blocks)
 
@@ -145,7 +159,9 @@ def test_a_part_switched_off_has_no_block(part: str, kinds: set[str]) -> None:
 
 
 def test_prior_shape_follows_the_spectrum() -> None:
-    spectrum = [np.array([1.0, 0.5, 0.25][: LAYOUT.own_rank[c]], np.float32) for c in range(len(LAYOUT.component_names))]
+    spectrum = [
+        np.array([1.0, 0.5, 0.25][: LAYOUT.own_rank[c]], np.float32) for c in range(len(LAYOUT.component_names))
+    ]
     assert (LAYOUT.prior_shape(spectrum, 0.0) == 1).all()
     shape = LAYOUT.prior_shape(spectrum, 1.0)
     blocks = {block.name: shape[block.start : block.stop].reshape(block.shape) for block in LAYOUT.blocks}
@@ -156,7 +172,14 @@ def test_prior_shape_follows_the_spectrum() -> None:
 
 
 def test_degenerate_layouts() -> None:
-    one = two_slots(slot_component=(0,), component_names=("a",), component_kind=(0,), own_rank=(2,), pair_rank=(2,), optional=(False,))
+    one = two_slots(
+        slot_component=(0,),
+        component_names=("a",),
+        component_kind=(0,),
+        own_rank=(2,),
+        pair_rank=(2,),
+        optional=(False,),
+    )
     assert one.slot_pairs == () and one.num_weights == 2
     nothing = two_slots(own_rank=(0, 0), pair_rank=(0, 0))
     assert nothing.num_weights == 0 and nothing.blocks == ()

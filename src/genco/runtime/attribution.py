@@ -129,6 +129,7 @@ def _content_variance(bound: BoundRewardModel, product: int, context: Floats, ro
     reference = [bound.reference(product, c)[0] for c in range(layout.num_slots)]
     centred = [bound.latents[index[:, c]] - reference[c] for c in range(layout.num_slots)]
     ranks = [layout.pair_rank[c] for c in layout.slot_component]
+    shown = rows != EMPTY
     for slot in range(layout.num_slots):
         slope = np.repeat((use @ weights.query[slot])[None], len(rows), axis=0)
         if model.element_variance > 0:
@@ -141,9 +142,8 @@ def _content_variance(bound: BoundRewardModel, product: int, context: Floats, ro
             seen = centred[other][:, : ranks[other]] / 2 + reference[other][: ranks[other]]
             slope[:, : ranks[slot]] += seen @ matrix.T
             asked = centred[slot][:, : ranks[slot]] @ matrix / 2
-            variance[:, slot] += np.square(asked) @ noise[other][: ranks[other]]
             both = np.square(matrix) * noise[slot][: ranks[slot], None] * noise[other][None, : ranks[other]]
-            variance[:, slot] += both.sum() / 4
-        variance[:, slot] += np.square(slope) @ noise[slot]
-        variance[:, slot] *= rows[:, slot] != EMPTY
+            unsure = np.square(asked) @ noise[other][: ranks[other]] + both.sum() / 4 * shown[:, slot]
+            variance[:, slot] += unsure * shown[:, other]
+        variance[:, slot] += np.square(slope) @ noise[slot] * shown[:, slot]
     return variance
