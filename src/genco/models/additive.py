@@ -209,8 +209,8 @@ class AdditiveModel:
         Given `product_precision` (prior precision of the product effect; the rows must hold products whole), the
         information spent on estimating the product effects is taken out (Schur complement).
         """
-        log, layout = self.log.take(np.sort(rows)), self.layout
-        order = np.argsort(log.group, kind="stable")
+        log, layout = self.log.take(rows), self.layout
+        order = np.lexsort((log.group, log.product))
         log = log.take(order)
         base = np.float32(appeal) - self.group_offset.numpy()
         total = torch.zeros(layout.num_weights, layout.num_weights)

@@ -37,6 +37,7 @@ class RewardModelConfig:
     context: bool = True
     own_context: bool = True
     element_effects: bool = True
+    exposure_control: bool = True
     residual: str = "auto"
     max_rounds: int = 8
     curvature_rows: int = 300_000
@@ -76,6 +77,14 @@ class FitResult:
     rows_seen: int
     seconds: float
     history: tuple[dict[str, float], ...]
+
+
+def pool_average(tables: ContentTables, values: Weights) -> Weights:
+    """Mean of `values` [element + 1] over the pools each element stands in [element + 1]; 0 for an element in none."""
+    by_pool = tables.pool_mean_of(values).ravel()
+    owners = np.bincount(tables.pool_elements, minlength=len(values))
+    total = np.bincount(tables.pool_elements, weights=by_pool[tables.pool_owner], minlength=len(values))
+    return np.asarray(total / np.maximum(owners, 1))
 
 
 class AdditiveFit:
@@ -125,7 +134,7 @@ class AdditiveFit:
         for _ in range(2):
             self._update_appeal(state, self._pass(state))
         information = self._information(state, self.config.curvature_rows // 4)
-        posterior, statistics, previous, result = None, None, -np.inf, None
+        posterior, statistics, previous = None, None, -np.inf
         for round_number in range(self.config.max_rounds):
             elements_turn = self.config.element_effects and round_number >= 3 and round_number % 2 == 1
             result = self._pass(state, with_elements=elements_turn)
@@ -137,16 +146,18 @@ class AdditiveFit:
                 statistics = GaussianStatistics(information, result.gradient + information @ state.theta)
                 learn = round_number in (0, 2)
                 posterior = self._update_weights(state, statistics, learn=learn, explore=round_number == 0)
-                self._update_appeal(state, result)
+            self._update_appeal(state, self._pass(state))
             gain = result.log_likelihood - previous
             previous = result.log_likelihood
             self.history.append({"round": round_number, "log_likelihood": previous, "seconds": time.perf_counter() - started})
             self.progress("reward model", self.history[-1])
             if round_number >= 5 and abs(gain) < 2e-6 * abs(previous):
                 break
-        assert posterior is not None and statistics is not None and result is not None
+        assert posterior is not None and statistics is not None
         seconds = time.perf_counter() - started
-        return FitResult(state, posterior, statistics, self.logged, previous, self.rows_seen, seconds, tuple(self.history))
+        return FitResult(
+            state, posterior, statistics, self.logged, previous, self.rows_seen, seconds, tuple(self.history)
+        )
 
     def appeal_of(self, state: FitState) -> Weights:
         """Appeal logit of every group [group]."""
@@ -154,7 +165,7 @@ class AdditiveFit:
         return state.product_logit[self.log.group_product] + context[self.log.group_context]
 
     def model(self, state: FitState) -> AdditiveModel:
-        effect = state.element_effect if state.element_variance > 0 else None
+        effect = state.element_effect if state.element_effect.any() else None
         return AdditiveModel(self.layout, self.tables, self.log, state.theta, effect)
 
     def _pass(self, state: FitState, with_elements: bool = False) -> PassResult:
@@ -162,28 +173,30 @@ class AdditiveFit:
         return self.model(state).run(self.appeal_of(state), with_elements)
 
     def _information(self, state: FitState, num_rows: int) -> Weights:
-        rows, scale, whole_products = self._curvature_sample(num_rows)
+        rows, share, whole_products = self._curvature_sample(num_rows)
         self.rows_seen += len(rows)
-        precision = 1.0 / max(state.product_variance, 1e-6) if whole_products and self.config.appeal else None
-        return scale * self.model(state).curvature(self.appeal_of(state), rows, precision)
+        precision = None
+        if self.config.appeal:
+            precision = (1.0 if whole_products else share) / max(state.product_variance, 1e-6)
+        return self.model(state).curvature(self.appeal_of(state), rows, precision) / share
 
     def _curvature_sample(self, num_rows: int) -> tuple[NDArray[np.int64], float, bool]:
-        """Rows to take the information from, their scale, and whether they hold products whole.
+        """Rows to take the information from, their share of the log, and whether they hold products whole.
 
-        With few rows a product the product effects take information away, so whole products are drawn.
+        Rows are drawn where some tens of each product come out: what product effects take away is then off by a few per cent
+        at most. Else whole products are drawn.
         """
         total = len(self.log)
         rng = stream(self.seed, "curvature")
-        per_product = total / max(int(self.logged.sum()), 1)
-        whole = per_product < 200
         if total <= num_rows:
-            return np.arange(total), 1.0, whole
-        if not whole:
-            return np.sort(rng.choice(total, num_rows, replace=False)), total / num_rows, False
-        share = num_rows / total
-        chosen = rng.random(self.log.num_products) < share
+            return np.arange(total), 1.0, True
+        if num_rows / max(int(self.logged.sum()), 1) >= 20:
+            return np.sort(rng.choice(total, num_rows, replace=False)), num_rows / total, False
+        chosen = rng.random(self.log.num_products) < num_rows / total
         rows = np.flatnonzero(chosen[self.log.product])
-        return rows, float(self.log.trials.sum() / max(self.log.trials[rows].sum(), 1.0)), True
+        if not len(rows):
+            rows = np.sort(rng.choice(total, num_rows, replace=False))
+        return rows, float(self.log.trials[rows].sum() / self.log.trials.sum()), True
 
     def _update_weights(self, state: FitState, statistics: GaussianStatistics, learn: bool, explore: bool) -> Posterior:
         if not self.layout.num_weights:
@@ -261,7 +274,8 @@ class AdditiveFit:
     def _update_elements(self, state: FitState, result: PassResult) -> None:
         assert result.element_residual is not None and result.element_curvature is not None
         curvature = result.element_curvature.copy()
-        residual = result.element_residual + curvature * state.element_effect
+        effect = state.element_effect - pool_average(self.tables, state.element_effect)
+        residual = result.element_residual + curvature * effect
         curvature[-1] = residual[-1] = 0.0
         state.element_variance = variance_component(residual, curvature, self._kept(state, result, curvature))
         state.element_curvature = curvature

@@ -23,6 +23,7 @@ from genco.runtime.residual import AttentionResidualArrays
 from genco.runtime.reward_model import Appeal, RewardModel, project_content, reference_pools
 from genco.runtime.terms import TermLayout
 from genco.storage.dataset import Dataset
+from genco.training.exposure import Exposure
 from genco.training.residual_loop import ResidualFit, fit_residual, residual_values
 from genco.training.reward_model_loop import AdditiveFit, FitResult, RewardModelConfig
 
@@ -70,8 +71,11 @@ def fit_stage_two(
     log = read(None)
     train, held_out = _divide(log, dataset, split)
     spectrum = [projections[kind].spectrum[: max(r, 1)] for kind, r in zip(encoders.kinds, layout.own_rank, strict=True)]
+    exposure = Exposure.of(train, tables, layout, config.exposure_control, frozenset(encoders.identities))
+    wide, wide_tables = exposure.extend(layout, tables)
+    fit = AdditiveFit(train, wide, wide_tables, encoded.products, exposure.extend_spectrum(spectrum), config, seed, progress)
+    result = exposure.settle(fit.run(), layout, tables)
     fit = AdditiveFit(train, layout, tables, encoded.products, spectrum, config, seed, progress)
-    result = fit.run()
     model = _reward_model(catalogue, layout, projections, tables, result)
     residual = _fit_residual(fit, result, train, held_out, tables, config, seed)
     if residual.residual is not None:
@@ -171,8 +175,8 @@ def _reward_model(
     if state.element_variance > 0:
         pool_effect = tables.pool_mean_of(state.element_effect)
         ids = catalogue.elements["element_id"].to_list()
-        variance = 1.0 / (state.element_curvature + 1.0 / state.element_variance)
-        seen = np.flatnonzero(state.element_curvature[:-1] > 0)
+        variance = 1.0 / (state.element_curvature + 1.0 / max(state.element_variance, 1e-12))
+        seen = np.flatnonzero((state.element_curvature[:-1] > 0) | (state.element_effect[:-1] != 0))
         effects = {ids[i]: (float(state.element_effect[i]), float(variance[i])) for i in seen}
     return RewardModel(
         layout=layout,
@@ -205,8 +209,7 @@ def _fit_residual(
 ) -> ResidualFit:
     if config.residual == "off" or (config.residual == "auto" and len(held_out) == 0):
         return ResidualFit(None, 0.0, 0.0, 0)
-    effect = result.state.element_effect if result.state.element_variance > 0 else None
-    judged = AdditiveModel(fit.layout, tables, held_out, result.state.theta, effect)
+    judged = AdditiveModel(fit.layout, tables, held_out, result.state.theta, result.state.element_effect)
     force = config.residual == "on"
     return fit_residual(fit.model(result.state), fit.appeal_of(result.state), judged, tables, seed, force)
 
@@ -217,8 +220,7 @@ def _calibrate(
     """Slope on the uplift and intercept on the logit, from held-out rows, shrunk towards (1, 0)."""
     if len(held_out) == 0:
         return 1.0, 0.0
-    effect = result.state.element_effect if result.state.element_variance > 0 else None
-    judged = AdditiveModel(fit.layout, tables, held_out, result.state.theta, effect)
+    judged = AdditiveModel(fit.layout, tables, held_out, result.state.theta, result.state.element_effect)
     uplift = np.concatenate(
         [judged.uplift_of(held_out.take(slice(i, i + 65_536))).numpy() for i in range(0, len(held_out), 65_536)]
     )
