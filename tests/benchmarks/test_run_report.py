@@ -171,7 +171,7 @@ def test_only_pictures_of_the_folder(shop: tuple[str, ReportData, Dataset]) -> N
     assert {uri for uri in re.findall(r'"(data:[^"]+)"', text)} == {
         f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
     }
-    assert "no picture file for" in text or "example.org" not in text
+    assert "example.org" not in text and "outside" not in text
 
 
 def test_numbers_add_up_to_the_log(shop: tuple[str, ReportData, Dataset], simulated: tuple[str, ReportData]) -> None:
@@ -190,7 +190,7 @@ def test_rest_is_summed_where_rows_are_cut(tmp_path: Path) -> None:
     optimizer, dataset = trained(tmp_path, write_shop(tmp_path / "data", ["p1", "p2", "p3"]))
     data = report_data(optimizer, dataset, None, replace(SMALL, max_rows=10))
     assert len(data.elements.rows) == 9
-    assert data.elements.num_products == 2
+    assert data.elements.num_products == 1
     assert_adds_up(data)
     assert sum(total.num_rest for total in data.elements.totals) == 16
 

@@ -11,7 +11,7 @@ from genco.benchmarks.svg import circle, line, polyline, rectangle, svg, text, t
 from genco.evaluation.report_data import CalibrationPoint
 
 WIDTH, HEIGHT = 340, 220
-LEFT, RIGHT, TOP, BOTTOM = 66, 330, 12, 178
+LEFT, RIGHT, TOP, BOTTOM = 56, 330, 26, 178
 MAX_POINTS = 400
 
 
@@ -83,7 +83,7 @@ def _axes(
     for value in x_ticks:
         parts.append(text(x(value), BOTTOM + 16, _tick(value, x_ticks, percent), "figure", "middle"))
     parts.append(text((LEFT + RIGHT) / 2, HEIGHT - 6, x_name, "label", "middle"))
-    parts.append(text(10, (TOP + BOTTOM) / 2, y_name, "label", "middle", -90))
+    parts.append(text(0, 11, y_name, "label"))
     return parts
 
 

@@ -41,6 +41,8 @@ def contributions(
     bound: BoundRewardModel, product: int, slots: tuple[int, ...], context: NDArray[np.float32], elements: Rows
 ) -> Contributions:
     """Contributions of `elements` [element] of one component, averaged over its `slots` in `context` [num_context]."""
+    if not len(elements):
+        return Contributions(np.zeros(0), np.zeros(0))
     features = np.zeros((len(elements), bound.model.layout.num_weights))
     noise = np.zeros(len(elements))
     baseline = 0.0
@@ -48,7 +50,7 @@ def contributions(
         rows = np.full((len(elements), bound.model.layout.num_slots), EMPTY, dtype=np.int32)
         rows[:, slot] = elements
         features += slot_features(bound, product, context, rows, slot)[0] / len(slots)
-        noise += _content_variance(bound, product, context, slot) / len(slots)
+        noise += (elements != EMPTY) * _content_variance(bound, product, context, slot) / len(slots)
         baseline += bound.reference(product, slot)[2] / len(slots)
     used = np.flatnonzero(features.any(axis=0))
     theta = np.asarray(bound.model.theta, dtype=np.float64)[used]

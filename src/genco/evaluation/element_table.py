@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genco.data.catalogue import Catalogue
+from genco.data.catalogue import EMPTY, Catalogue
 from genco.evaluation.contributions import contributions
 from genco.evaluation.element_counts import ElementCounts
 from genco.evaluation.element_labels import element_labels
 from genco.policies.optimizer import Optimizer
 
 MAX_ROWS = 200
+NO_ELEMENT = np.array([EMPTY], dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ComponentTotal:
 
 @dataclass(frozen=True)
 class ElementTable:
-    """rows: those shown · totals: by component, the rest included · num_products: products with a row."""
+    """rows: those shown · totals: by component, the rest included · num_products: products with a row of their own."""
 
     rows: tuple[ElementRow, ...]
     totals: tuple[ComponentTotal, ...]
@@ -89,8 +90,8 @@ def element_table(
     order = _by_traffic(catalogue, counts, by_element)
     shown = order[: _whole_products(catalogue.element_product[order], max_rows)]
     rows = _rows(optimizer, counts, context, shown)
-    owners = len(np.unique(catalogue.element_product[shown]))
-    return ElementTable(tuple(rows), _totals(catalogue, counts, shown), owners)
+    owners = np.unique(catalogue.element_product[shown])
+    return ElementTable(tuple(rows), _totals(catalogue, counts, shown), int((owners >= 0).sum()))
 
 
 def _by_traffic(catalogue: Catalogue, counts: ElementCounts, by_element: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -122,11 +123,15 @@ def _rows(
     for product, part in sorted(set(zip(owner.tolist(), component.tolist(), strict=True))):
         members = np.flatnonzero((catalogue.element_product == product) & (catalogue.element_component == part))
         elements = members.astype(np.int32)
-        credit = contributions(bound, product if product >= 0 else busiest, slots[part], context, elements)
+        judged = product if product >= 0 else busiest
+        credit = contributions(bound, judged, slots[part], context, elements)
+        empty = None
+        if not all(catalogue.slots[slot].required for slot in slots[part]):
+            empty = float(contributions(bound, judged, slots[part], context, NO_ELEMENT).mean[0])
         impressions = counts.impressions[:, elements].sum(axis=0)
         clicks = counts.reward[:, elements].sum(axis=0)
         status = [str(catalogue.elements["status"][int(row)]) for row in elements]
-        labels = element_labels(status, impressions, credit.mean, credit.low, credit.high)
+        labels = element_labels(status, impressions, credit.mean, credit.low, credit.high, empty)
         for i, row in enumerate(elements.tolist()):
             found[row] = ElementRow(
                 product_id=None if product < 0 else str(catalogue.products["product_id"][product]),

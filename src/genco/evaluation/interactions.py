@@ -13,6 +13,7 @@ from genco.policies.optimizer import Optimizer
 from genco.runtime.attribution import Z_95
 
 MAX_CELLS = 12
+SMALLEST_EFFECT = 0.005
 Floats = NDArray[np.float64]
 
 
@@ -104,7 +105,7 @@ def _legal_effects(request: Request, i: int, j: int) -> Floats:
 
 
 def heat_map(optimizer: Optimizer, request: Request, impressions: NDArray[np.float64]) -> HeatMap | None:
-    """The two slots whose pairs matter most (largest spread of effects), None where the model has no pairs.
+    """The two slots whose pairs matter most (largest spread of effects), None where no pair reaches `SMALLEST_EFFECT`.
 
     impressions: [slot, element + 1] of the log; of large pools the `MAX_CELLS` elements shown most are taken.
     """
@@ -115,7 +116,7 @@ def heat_map(optimizer: Optimizer, request: Request, impressions: NDArray[np.flo
         for (i, j), effects in tables.items()
         if min(effects.shape) > 1 and np.isfinite(effects).any()
     }
-    if not spread or max(spread.values()) == 0:
+    if not spread or max(float(np.nanmax(np.abs(tables[pair]))) for pair in spread) < SMALLEST_EFFECT:
         return None
     component = [slot.component for slot in catalogue.slots]
     i, j = max(spread, key=lambda pair: (component[pair[0]] != component[pair[1]], spread[pair]))

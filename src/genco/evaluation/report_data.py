@@ -16,7 +16,7 @@ from genco.evaluation.calibration import CalibrationBins
 from genco.evaluation.element_counts import ElementCounts, count_elements
 from genco.evaluation.element_table import MAX_ROWS, ElementTable, element_table
 from genco.evaluation.evaluate import held_out_rows
-from genco.evaluation.interactions import HeatMap, PairEffect, heat_map, pair_effects
+from genco.evaluation.interactions import SMALLEST_EFFECT, HeatMap, PairEffect, heat_map, pair_effects
 from genco.evaluation.logged import LoggedRows, calibration_of, ranking_measures
 from genco.evaluation.report_requests import ReportRequest, frequent_request, logged_requests
 from genco.evaluation.request_figures import Headline, headline
@@ -128,8 +128,8 @@ def report_data(
         headline=top,
         products=tuple(product for _, product in shown),
         elements=element_table(optimizer, counts, average_context(optimizer), config.max_rows),
-        helping=tuple(pair for pair in pairs if pair.effect > 0)[:NUM_PAIRS],
-        clashing=tuple(pair for pair in pairs if pair.effect < 0)[:NUM_PAIRS],
+        helping=tuple(pair for pair in pairs if pair.effect >= SMALLEST_EFFECT)[:NUM_PAIRS],
+        clashing=tuple(pair for pair in pairs if pair.effect <= -SMALLEST_EFFECT)[:NUM_PAIRS],
         heat_map=heat_map(optimizer, _prepared(optimizer, shown[0][0]), counts.impressions) if shown else None,
         curves=dict(optimizer.run.read_json("curves.json")),
         calibration=() if rows is None else calibration_points(calibration_of(rows)),
