@@ -46,8 +46,8 @@ class HeatMap:
     effects: tuple[tuple[float | None, ...], ...]
 
 
-def pair_effects(optimizer: Optimizer, request: Request) -> list[PairEffect]:
-    """Pairs of different elements that may stand together, each once: the strongest that help and that clash."""
+def pair_effects(optimizer: Optimizer, request: Request, num: int = 20) -> list[PairEffect]:
+    """Pairs of different elements that may stand together, each once: the `num` strongest that help, and that clash."""
     found: dict[tuple[int, int], tuple[float, int, int, int, int]] = {}
     space = request.space
     for i, j in request.tables.bilinear:
@@ -59,10 +59,10 @@ def pair_effects(optimizer: Optimizer, request: Request) -> list[PairEffect]:
             key = (min(rows), max(rows))
             found.setdefault(key, (float(effects[a, b]), i, j, int(a), int(b)))
     strongest = sorted(found.values(), key=lambda value: -abs(value[0]))
-    return [_pair(optimizer, request, *value) for value in _ends(strongest)]
+    return [_pair(optimizer, request, *value) for value in _ends(strongest, num)]
 
 
-def _ends(pairs: list[tuple[float, int, int, int, int]], num: int = 20) -> list[tuple[float, int, int, int, int]]:
+def _ends(pairs: list[tuple[float, int, int, int, int]], num: int) -> list[tuple[float, int, int, int, int]]:
     """The `num` strongest that help and the `num` strongest that clash, in order of strength."""
     helping = [pair for pair in pairs if pair[0] > 0][:num]
     clashing = [pair for pair in pairs if pair[0] < 0][:num]
