@@ -112,6 +112,7 @@ def _elements(data: ReportData, pictures: Pictures) -> dict[str, Any]:
         "shown": [sum(total.shown[i] for total in totals) for i in (0, 1)],
         "rest": [sum(total.rest[i] for total in totals) for i in (0, 1)],
         "empty": [sum(total.empty[i] for total in totals) for i in (0, 1)],
+        "any_shared": any(row.product_id is None for row in table.rows),
         "num_rest": sum(total.num_rest for total in totals),
     }
 
