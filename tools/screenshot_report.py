@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WIDTH, HEIGHT = 1280, 1160
+WIDTH, HEIGHT = 1280, 1375
 MAX_BYTES = 400_000
 
 
