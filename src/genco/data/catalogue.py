@@ -99,7 +99,7 @@ class Catalogue:
         starts = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=keys[:1] - 1) != 0, axis=1))
         own: dict[tuple[int, int], Rows] = {}
         shared: dict[int, Rows] = {}
-        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+        for start, stop in zip(starts, [*starts[1:], len(rows)][: len(starts)], strict=True):
             product, component = int(keys[start, 0]), int(keys[start, 1])
             if product < 0:
                 shared[component] = rows[start:stop]

@@ -7,7 +7,7 @@ of the evidence (MacKay 1992, eq. 32; Tipping 2001): a block the data do not sup
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,19 +51,21 @@ def fit_evidence(
     start: dict[str, float] | None = None,
     max_rounds: int = 60,
     tolerance: float = 0.02,
+    progress: Callable[[], None] | None = None,
 ) -> Posterior:
-    """Learn block variances and return the posterior. `start` gives variances to begin from, by block name."""
+    """Learn block variances and return the posterior. `start` gives variances to begin from, by block name; `progress` is
+    called after every round."""
     shape = layout.prior_shape(spectrum, exponent)
     variance = np.array([(start or {}).get(block.name, 1e-3) for block in layout.blocks])
-    posterior = _solve(statistics, layout, shape, variance)
     for _ in range(max_rounds):
-        updated = _mackay_update(posterior, layout, shape, variance)
+        updated = _mackay_update(statistics, layout, shape, variance)
         change = np.abs(np.log(updated) - np.log(variance)).max(initial=0.0)
         variance = updated
-        posterior = _solve(statistics, layout, shape, variance)
+        if progress is not None:
+            progress()
         if change < tolerance:
             break
-    return posterior
+    return _solve(statistics, layout, shape, variance)
 
 
 def solve_with(
@@ -78,32 +80,46 @@ def solve_with(
     return _solve(statistics, layout, layout.prior_shape(spectrum, exponent), variance)
 
 
-def _mackay_update(posterior: Posterior, layout: TermLayout, shape: Weights, variance: Weights) -> Weights:
+def _mackay_update(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Weights:
+    """One fixed-point round: needs the posterior mean and the diagonal of its covariance only."""
+    scale = np.sqrt(_prior(layout, shape, variance))
+    factor = _factor(statistics, scale)
+    whitened_mean = linalg.cho_solve((factor, True), scale * statistics.linear, check_finite=False)
+    inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
+    whitened_spread = np.einsum("ij,ij->j", inverse, inverse)
     updated = variance.copy()
-    spread = np.diagonal(posterior.covariance)
     for i, block in enumerate(layout.blocks):
         part = slice(block.start, block.stop)
-        supported = block.size - float((spread[part] / (shape[part] * variance[i])).sum())
-        squared = float((posterior.mean[part] ** 2 / shape[part]).sum())
-        updated[i] = squared / max(supported, 1e-3)
+        supported = block.size - float(whitened_spread[part].sum())
+        updated[i] = variance[i] * float((whitened_mean[part] ** 2).sum()) / max(supported, 1e-3)
     return np.clip(updated, SMALLEST_VARIANCE, LARGEST_VARIANCE)
 
 
-def _solve(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Posterior:
+def _prior(layout: TermLayout, shape: Weights, variance: Weights) -> Weights:
     prior = np.empty(layout.num_weights)
     for block, value in zip(layout.blocks, variance, strict=True):
         prior[block.start : block.stop] = value * shape[block.start : block.stop]
-    scale = np.sqrt(prior)
+    return prior
+
+
+def _factor(statistics: GaussianStatistics, scale: Weights) -> Weights:
+    """Lower Cholesky factor of the posterior precision in units of the prior, zero above the diagonal."""
     inner = scale[:, None] * statistics.information * scale[None, :]
     inner[np.diag_indices_from(inner)] += 1.0
-    factor = linalg.cholesky(inner, lower=True, check_finite=False)
+    return np.asarray(linalg.cholesky(inner, lower=True, check_finite=False))
+
+
+def _solve(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Posterior:
+    prior = _prior(layout, shape, variance)
+    scale = np.sqrt(prior)
+    factor = _factor(statistics, scale)
     mean = scale * linalg.cho_solve((factor, True), scale * statistics.linear, check_finite=False)
-    inverse, _ = linalg.lapack.dpotri(factor, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
+    covariance = inverse.T @ inverse
     evidence = 0.5 * float(statistics.linear @ mean) - float(np.log(np.diagonal(factor)).sum())
     return Posterior(
         mean,
-        scale[:, None] * inverse * scale[None, :],
+        scale[:, None] * covariance * scale[None, :],
         prior,
         {block.name: float(value) for block, value in zip(layout.blocks, variance, strict=True)},
         evidence,

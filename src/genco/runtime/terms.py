@@ -19,6 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_OWN_CONTEXT = 256
 Floats = NDArray[np.float32]
 
 
@@ -57,7 +58,8 @@ class TermLayout:
 
     slot_component: component index of each slot · component_names · component_kind: content kind of each component ·
     own_rank, pair_rank: latent dimensions each component uses (`pair_rank <= own_rank`) · num_context: width of `u` ·
-    own, context, own_context, pair: whether the part exists.
+    own, context, own_context, pair: whether the part exists; a component whose own context weights would number more than
+    `MAX_OWN_CONTEXT` has only the shared ones.
     """
 
     slot_component: tuple[int, ...]
@@ -100,6 +102,8 @@ class TermLayout:
                 add(f"context:{kind}", "context", (self.num_context, self.own_rank[owners[0]]), owners)
             if self.own_context:
                 for component, name in enumerate(self.component_names):
+                    if self.num_context * self.own_rank[component] > MAX_OWN_CONTEXT:
+                        continue
                     add(f"context:{name}", "context", (self.num_context, self.own_rank[component]), (component,))
         if self.pair:
             for a, b in self.component_pairs:

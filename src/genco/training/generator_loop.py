@@ -33,15 +33,15 @@ class GeneratorTrainingConfig:
     """Stage 1 training. requests x group combinations are drawn a step; entropy weight is the generator's temperature ·
     kl_weight: pull towards the generator that training starts from."""
 
-    steps: int = 400
+    steps: int = 200
     requests: int = 256
     contexts_per_product: int = 4
     group: int = 16
     learning_rate: float = 3e-3
-    kl_weight: float = 0.0
+    kl_weight: float = 0.01
     uncertainty_penalty: float = 0.1
     credit: bool = True
-    warm_start_steps: int = 0
+    warm_start_steps: int = 20
     max_candidates_per_step: int = 1_000_000
 
     def __post_init__(self) -> None:

@@ -203,17 +203,25 @@ class AdditiveFit:
             return Posterior(np.zeros(0), np.zeros((0, 0)), np.zeros(0), {}, 0.0)
         if learn:
             rounds = 60 if self.layout.num_weights <= 1500 else 20
-            exponents = (0.0, 0.5, 1.0) if explore and self._varied_spectrum() else (state.exponent,)
-            fits = [
-                (fit_evidence(statistics, self.layout, self.spectrum, e, state.block_variance, rounds), e) for e in exponents
-            ]
-            posterior, state.exponent = max(fits, key=lambda fit: fit[0].evidence)
+            if explore and self._varied_spectrum():
+                trials = [
+                    (fit_evidence(statistics, self.layout, self.spectrum, e, {}, 6, progress=self._working), e)
+                    for e in (0.0, 0.5, 1.0)
+                ]
+                best, state.exponent = max(trials, key=lambda fit: fit[0].evidence)
+                state.block_variance = best.block_variance
+            posterior = fit_evidence(
+                statistics, self.layout, self.spectrum, state.exponent, state.block_variance, rounds, progress=self._working
+            )
             state.block_variance = posterior.block_variance
         else:
             posterior = solve_with(statistics, self.layout, self.spectrum, state.exponent, state.block_variance)
         state.theta = posterior.mean
         self.supported = posterior.mean.size - float((np.diagonal(posterior.covariance) / posterior.prior_variance).sum())
         return posterior
+
+    def _working(self) -> None:
+        self.progress("prior scales", {"weights": self.layout.num_weights})
 
     def _varied_spectrum(self) -> bool:
         return any(len(s) > 1 and float(s.min()) < 0.9 for s in self.spectrum)

@@ -33,7 +33,7 @@ Progress = Callable[[str, dict[str, float]], None]
 @dataclass(frozen=True)
 class StageTwo:
     """A fitted reward model and what was measured on the way. contexts: [context, num_context] distinct encoded contexts,
-    context_share: how often each was logged · element_trials, element_reward: [element] impressions and rewards in the log."""
+    context_share: how often each was logged · element_trials, element_reward: [element] impressions and rewards in the log · log: the rows trained on."""
 
     model: RewardModel
     encoders: Encoders
@@ -42,6 +42,7 @@ class StageTwo:
     context_share: NDArray[np.float64]
     element_trials: NDArray[np.float64]
     element_reward: NDArray[np.float64]
+    log: EncodedLog
     measured: dict[str, Any]
     curve: tuple[dict[str, float], ...]
 
@@ -99,7 +100,7 @@ def fit_stage_two(
     }
     trials, reward = _element_counts(log)
     return StageTwo(
-        model, encoders, encoded, log.contexts, share / share.sum(), trials, reward, measured, result.history
+        model, encoders, encoded, log.contexts, share / share.sum(), trials, reward, train, measured, result.history
     )
 
 

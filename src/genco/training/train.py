@@ -39,6 +39,7 @@ from genco.training.generator_loop import GeneratorTraining
 from genco.training.proposal_tables import open_products, proposal_tables, rule_masks
 from genco.training.stage_two import StageTwo, fit_stage_two
 from genco.training.uncertainty import uncertainty_penalty
+from genco.training.warm_start import logged_choices, warm_start
 from genco.version import __version__
 
 Progress = Callable[[str, dict[str, float]], None]
@@ -173,6 +174,10 @@ def train_generator(
     )
     if start_from is not None:
         _load_generator(generator, RunFolder.open(Path(start_from)))
+    mask_of = rule_masks(spaces, products, tables.mask.shape[2])
+    if start_from is None and config.training.warm_start_steps:
+        choices = logged_choices(stage_two.log, spaces, products, config.seed)
+        warm_start(generator, tables, choices, stage_two.contexts, config.training, config.seed, mask_of)
     training = GeneratorTraining(
         generator,
         tables,
@@ -181,7 +186,7 @@ def train_generator(
         np.arange(len(products)),
         config.training,
         config.seed,
-        rule_masks(spaces, products, tables.mask.shape[2]),
+        mask_of,
         uncertainty_penalty(bound, tables, products, config.training.uncertainty_penalty),
     )
     curve: list[dict[str, float]] = []

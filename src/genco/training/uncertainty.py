@@ -1,7 +1,8 @@
 """The uncertainty penalty of stage 1: a multiple of the posterior standard deviation of the uplift.
 
-The posterior covariance is replaced by its leading directions (those that move the uplift of random combinations most),
-so a batch of combinations costs one thin matrix product.
+The posterior covariance is replaced by a few random directions that have it on average, so a batch of combinations costs
+one thin matrix product and the variance is off by some ten per cent either way. Its leading directions would not do: on
+the simulated logs 32 of them hold 1 to 5% of the variance of an uplift.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from genco.data.catalogue import EMPTY
 from genco.models.generator import gather_chosen
+from genco.rng import stream
 from genco.runtime.reward_model import BoundRewardModel
 from genco.training.generator_loop import ProposalTables
 
-NUM_DIRECTIONS = 32
+NUM_DIRECTIONS = 64
 Floats = NDArray[np.float32]
 EndReward = Callable[[Tensor, Tensor, list[Tensor]], Tensor]
 
@@ -37,7 +39,7 @@ def uncertainty_penalty(
     residual = bound.model.residual
     if weight == 0 and residual is None:
         return None
-    factor = torch.from_numpy(_leading_factor(np.asarray(bound.model.covariance, dtype=np.float64)))
+    factor = torch.from_numpy(_factor(np.asarray(bound.model.covariance, dtype=np.float64)))
     hidden = torch.from_numpy(np.append(bound.element_var[:-1], np.float32(0.0)))
     mean, empty_share = (part[products] for part in bound.references[:2])
     layout = bound.model.layout
@@ -72,9 +74,13 @@ def uncertainty_penalty(
     return end_reward
 
 
-def _leading_factor(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
+def _factor(covariance: NDArray[np.float64]) -> Floats:
+    """Directions [weight, direction] whose outer products sum to `covariance`: exactly where few, else on average."""
     if not len(covariance):
         return np.zeros((0, 0), dtype=np.float32)
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    values, vectors = values[::-1][:NUM_DIRECTIONS], vectors[:, ::-1][:, :NUM_DIRECTIONS]
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float32)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    if len(values) > NUM_DIRECTIONS:
+        signs = stream(0, "uncertainty directions").choice([-1.0, 1.0], size=(len(values), NUM_DIRECTIONS))
+        root = root @ signs / np.sqrt(NUM_DIRECTIONS)
+    return np.asarray(root, dtype=np.float32)
