@@ -1,8 +1,8 @@
 """The uncertainty penalty of stage 1: a multiple of the posterior standard deviation of the uplift.
 
-The posterior covariance is replaced by a few random directions that have it on average, so a batch of combinations costs
-one thin matrix product and the variance is off by some ten per cent either way. Its leading directions would not do: on
-the simulated logs 32 of them hold 1 to 5% of the variance of an uplift.
+The posterior covariance is replaced by a few random directions that have it on average, so a batch of combinations
+costs one thin matrix product and the variance is off by some ten per cent either way. Its leading directions would not
+do: on the simulated logs 32 of them hold 1 to 5% of the variance of an uplift.
 """
 
 from __future__ import annotations
