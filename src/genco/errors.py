@@ -1,11 +1,11 @@
 """One tree of errors. The command line turns every one of them into one message and exit code 1.
 
-    GencoError
-    ├── DataError            a file, a row, a column or a value breaks a rule of the dataset format
-    │   └── UnknownIdError   a product, element, slot or context column that the catalogue does not have
-    ├── RuleError            the rules of the catalogue leave no legal combination, or contradict each other
-    ├── ConfigError          an unknown key, a wrong type or a value out of range in a configuration
-    └── CheckpointError      a run folder is incomplete, damaged, or written by another schema
+GencoError
+├── DataError            a file, a row, a column or a value breaks a rule of the dataset format
+│   └── UnknownIdError   a product, element, slot or context column that the catalogue does not have
+├── RuleError            the rules of the catalogue leave no legal combination, or contradict each other
+├── ConfigError          an unknown key, a wrong type or a value out of range in a configuration
+└── CheckpointError      a run folder is incomplete, damaged, or written by another schema
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CalibrationBins:
-    """Per bin [bin]: impressions, sum of predicted and sum of observed reward. `edges` [bin - 1] are prediction quantiles."""
+    """Per bin [bin]: impressions, sum of predicted and sum of observed reward. `edges` [bin - 1] are prediction
+    quantiles."""
 
     edges: Floats
     trials: Floats
@@ -38,7 +39,7 @@ class CalibrationBins:
         index = np.searchsorted(self.edges, probability, side="right")
 
         def sums(values: NDArray[np.floating]) -> Floats:
-            return np.bincount(index, weights=values, minlength=len(self.trials))
+            return np.asarray(np.bincount(index, weights=values, minlength=len(self.trials)), dtype=np.float64)
 
         return self + CalibrationBins(self.edges, sums(trials), sums(probability * trials), sums(reward))
 

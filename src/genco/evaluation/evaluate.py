@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure a run on `dataset`, which may hold products the run never saw.
 
-    truth: the dataset's truth, None where it has none · products: product rows that `value.*` draws from, all by default.
-    Rows used in training are left out of ranking and calibration when `dataset` is the one the run was trained on.
+    truth: the dataset's truth, None where it has none · products: product rows that `value.*` draws from, all by
+    default. Rows used in training are left out of ranking and calibration when `dataset` is the one the run was
+    trained on.
     """
     progress = progress or (lambda stage, values: None)
     optimizer = optimizer.on(dataset.catalogue, dataset.meta)
@@ -56,13 +58,19 @@ def evaluate(
     result |= {"rows_evaluated": 0 if rows is None else len(rows.product)}
     if rows is None or len(rows.product) == 0:
         result |= _nulls(
-            ("ranking.auc", "ranking.significant_pairs", "ranking.pick_lift", "calibration.ece"), "no row to evaluate on"
+            ("ranking.auc", "ranking.significant_pairs", "ranking.pick_lift", "calibration.ece"),
+            "no row to evaluate on",
         )
     else:
         result |= ranking_measures(optimizer, rows) | {"calibration.ece": calibration_of(rows).error}
     if truth is None:
         keys = [f"value.{key}" for key in VALUE_KEYS]
-        keys += ["diversity.best_of_16", "attribution.spearman", "attribution.spearman_ceiling", "attribution.coverage_95"]
+        keys += [
+            "diversity.best_of_16",
+            "attribution.spearman",
+            "attribution.spearman_ceiling",
+            "attribution.coverage_95",
+        ]
         result |= _nulls((*keys, "calibration.ece_chosen"), NO_TRUTH)
         result |= _diversity(optimizer, num_requests, seed)
     else:
@@ -109,7 +117,7 @@ def _requests(
 ) -> list[tuple[int, int, NDArray[np.float32]]]:
     """Uniform (product row, context number, encoded context) of products with a legal combination."""
     rng = stream(seed, "evaluation requests")
-    drawn = []
+    drawn: list[tuple[int, int, NDArray[np.float32]]] = []
     for _ in range(num * 20):
         if len(drawn) == num:
             break
@@ -135,7 +143,7 @@ def value_measures(
     smoothed = smoothed_rates(optimizer)
     found: list[RequestValues] = []
     for product, number, context in _requests(optimizer, truth, products, num_requests, seed):
-        found.append(request_values(truth, optimizer.policy, product, number, context, lambda e, p=product: smoothed(p, e)))
+        found.append(request_values(truth, optimizer.policy, product, number, context, partial(smoothed, product)))
         progress("evaluate", {"request": len(found), "of": num_requests})
     uniform, oracle = (np.array([f.values[key] for f in found]) for key in ("uniform", "oracle"))
     result: dict[str, Any] = {

@@ -31,7 +31,11 @@ class LoggedRows:
 
 
 def predict(
-    optimizer: Optimizer, product: NDArray[np.int32], combination: NDArray[np.int32], context: Floats, chunk: int = 32_768
+    optimizer: Optimizer,
+    product: NDArray[np.int32],
+    combination: NDArray[np.int32],
+    context: Floats,
+    chunk: int = 32_768,
 ) -> tuple[Floats, Floats]:
     """Uplift and calibrated click probability [row] of arbitrary rows. context: [row, num_context]."""
     bound = optimizer.policy.bound
@@ -62,8 +66,8 @@ def merge_packages(rows: LoggedRows) -> LoggedRows:
         unique[:, 1:].astype(np.int32),
         trials,
         total(rows.reward),
-        total(rows.uplift * rows.trials) / safe,
-        total(rows.probability * rows.trials) / safe,
+        np.asarray(total(rows.uplift * rows.trials) / safe, dtype=np.float32),
+        np.asarray(total(rows.probability * rows.trials) / safe, dtype=np.float32),
     )
 
 
@@ -118,4 +122,6 @@ def calibration_of(rows: LoggedRows) -> CalibrationBins:
 def concatenate(parts: Iterable[LoggedRows]) -> LoggedRows:
     """One `LoggedRows` of many."""
     found = list(parts)
-    return LoggedRows(**{name: np.concatenate([getattr(p, name) for p in found]) for name in LoggedRows.__dataclass_fields__})
+    return LoggedRows(
+        **{name: np.concatenate([getattr(p, name) for p in found]) for name in LoggedRows.__dataclass_fields__}
+    )

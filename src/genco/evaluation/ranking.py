@@ -10,7 +10,8 @@ Z_SIGNIFICANT = 1.96
 
 
 def auc(score: Floats, trials: Floats, reward: Floats) -> float | None:
-    """Probability that a rewarded impression scores above an unrewarded one, ties counted half; None without both kinds.
+    """Probability that a rewarded impression scores above an unrewarded one, ties counted half; None without both
+    kinds.
 
     All arrays [row]; rows may be aggregated.
     """
@@ -26,7 +27,8 @@ def auc(score: Floats, trials: Floats, reward: Floats) -> float | None:
 
 
 def grouped_auc(score: Floats, trials: Floats, reward: Floats, group: NDArray[np.integer]) -> float | None:
-    """AUC within each group (product), averaged with the group's impressions as weight; groups of one kind are left out."""
+    """AUC within each group (product), averaged with the group's impressions as weight; groups of one kind are
+    left out."""
     order = np.argsort(group, kind="stable")
     edges = np.flatnonzero(np.diff(group[order])) + 1
     values, weights = [], []
@@ -78,7 +80,8 @@ def ordered_right(score: Floats, pairs: NDArray[np.int64]) -> Floats:
 
 
 def pick_lift(score: Floats, trials: Floats, reward: Floats, group: NDArray[np.integer]) -> float | None:
-    """Mean rate of the row each group's best score picks, over the mean of the groups' average rates; groups of one are left out."""
+    """Mean rate of the row each group's best score picks, over the mean of the groups' average rates; groups of
+    one are left out."""
     order = np.argsort(group, kind="stable")
     edges = np.flatnonzero(np.diff(group[order])) + 1
     picked, average = [], []

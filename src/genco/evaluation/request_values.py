@@ -30,8 +30,8 @@ Probabilities = NDArray[np.float64]
 class RequestValues:
     """Click probability of what each policy shows, by key; and of the 16 proposals, how many are distinct.
 
-    exact: whether uniform play and the oracle were enumerated · shown: the combination the whole method picks, predicted and
-    true probability, for calibration on chosen combinations.
+    exact: whether uniform play and the oracle were enumerated · shown: the combination the whole method picks,
+    predicted and true probability, for calibration on chosen combinations.
     """
 
     values: dict[str, float]
@@ -51,7 +51,8 @@ def request_values(
     smoothed: Callable[[NDArray[np.int32]], NDArray[np.float64]],
     served: bool = True,
 ) -> RequestValues:
-    """Evaluate one request. `smoothed` maps element rows to smoothed click rates (the independent-components baseline)."""
+    """Evaluate one request. `smoothed` maps element rows to smoothed click rates (the independent-components
+    baseline)."""
     request = policy.request(product, context)
     space, tables = request.space, request.tables
     candidates = list(space.candidates)
@@ -114,7 +115,7 @@ def _scores(policy: GenerativePolicy, request: Request, legal: Positions) -> NDA
     if policy.bound.model.residual is not None:
         return policy.scores(request, legal)
     flat = enumerate_scores(request.tables)
-    return flat[tuple(legal.T)]
+    return np.asarray(flat[tuple(legal.T)])
 
 
 def _content(truth: Truth, product: int, context: int, rows: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -166,7 +167,7 @@ def _independent(
     for rows in candidates:
         rate = np.where(space.mask(prefix)[0], smoothed(rows), -np.inf)
         prefix = np.concatenate([prefix, [[int(rate.argmax())]]], axis=1).astype(np.int32)
-    return prefix[0]
+    return np.asarray(prefix[0], dtype=np.int32)
 
 
 def _served(

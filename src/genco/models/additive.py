@@ -25,8 +25,9 @@ class ContentTables:
     """What the model knows of the catalogue.
 
     latents: float32 [element + 1, rank], the last row zero for the empty element · pool_mean: float32
-    [product, slot, rank] mean latent of the reference pool · pool_empty: float32 [product, slot] share of the empty element in it ·
-    pool_share: per product and slot the mean of any element table over the pool is `pool_mean_of(table)`.
+    [product, slot, rank] mean latent of the reference pool · pool_empty: float32 [product, slot] share of the empty
+    element in it · pool_share: per product and slot the mean of any element table over the pool is
+    `pool_mean_of(table)`.
     """
 
     latents: NDArray[np.float32]
@@ -175,7 +176,9 @@ class AdditiveModel:
             rate = torch.sigmoid(logit)
             residual = reward - trials * rate
             curvature = trials * rate * (1 - rate)
-            likelihood += float((reward * logit - trials * torch.nn.functional.softplus(logit)).sum(dtype=torch.float64))
+            likelihood += float(
+                (reward * logit - trials * torch.nn.functional.softplus(logit)).sum(dtype=torch.float64)
+            )
             collect.add(latents, empty, context, residual)
             group_sums[0].index_add_(0, group, residual)
             group_sums[1].index_add_(0, group, curvature)

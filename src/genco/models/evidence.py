@@ -22,7 +22,8 @@ Weights = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GaussianStatistics:
-    """information: [weight, weight] · linear: [weight], the gradient plus information times the weights it was taken at."""
+    """information: [weight, weight] · linear: [weight], the gradient plus information times the weights it was
+    taken at."""
 
     information: Weights
     linear: Weights
@@ -53,8 +54,8 @@ def fit_evidence(
     tolerance: float = 0.02,
     progress: Callable[[], None] | None = None,
 ) -> Posterior:
-    """Learn block variances and return the posterior. `start` gives variances to begin from, by block name; `progress` is
-    called after every round."""
+    """Learn block variances and return the posterior. `start` gives variances to begin from, by block name;
+    `progress` is called after every round."""
     shape = layout.prior_shape(spectrum, exponent)
     variance = np.array([(start or {}).get(block.name, 1e-3) for block in layout.blocks])
     for _ in range(max_rounds):
@@ -131,10 +132,10 @@ def variance_component(
 ) -> float:
     """Prior variance of many small independent effects from their scores, averaged over its marginal posterior.
 
-    residual, curvature: [effect], first and (negative) second derivative of the log-likelihood at zero effect · kept: [effect]
-    share of the score's variance that the effects fitted before left in it (degrees of freedom), so that
-    residual ~ N(0, kept * curvature * (1 + curvature * variance)). The standard deviation has a flat prior on [0, largest]; averaging
-    instead of maximising keeps an honest width where the data cannot tell a small effect from none.
+    residual, curvature: [effect], first and (negative) second derivative of the log-likelihood at zero effect · kept:
+    [effect] share of the score's variance that the effects fitted before left in it (degrees of freedom), so that
+    residual ~ N(0, kept * curvature * (1 + curvature * variance)). The standard deviation has a flat prior on [0,
+    largest]; averaging instead of maximising keeps an honest width where the data cannot tell a small effect from none.
     """
     seen = curvature > 0
     if not seen.any():

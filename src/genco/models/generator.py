@@ -3,16 +3,18 @@
     log pi(y | x) = sum_c log softmax_c[ (credit_c(e | y_<c) + lookahead_c(e | y_<c, x)) / temperature ]
 
 `credit` is what the reward model already attributes to choosing e now: its own effect plus its pairs with the slots
-chosen before (the same charge the policy gradient uses). `lookahead` is what the choice is worth to the slots still open; at
-the optimum of max-entropy RL it is their soft value. It has two parts, both trained:
+chosen before (the same charge the policy gradient uses). `lookahead` is what the choice is worth to the slots still
+open; at the optimum of max-entropy RL it is their soft value. It has two parts, both trained:
 
-    lookahead = sum_{c'>c} foresight_cc' * max_{l in landmarks of c'} [ own_l + pairs of l with y_<c and e ] + pointer(e, state)
+    lookahead = foresight_c * (value of completing y_<c, e greedily over landmarks of later slots) + pointer(e, state)
 
 The first is hard attention to a few landmark candidates of every later slot, with the reward model's own pair weights;
-the second a pointer network that learns what the first leaves out. `credit=False` leaves the pointer alone (the ablation).
+the second a pointer network that learns what the first leaves out. `credit=False` leaves the pointer alone (the
+ablation).
 
-The encoder sees the product's candidates and no context, so its output is cached with the catalogue; its cost is linear in the
-number of candidates: shared layers per element and pooled summaries per slot, no attention between candidates.
+The encoder sees the product's candidates and no context, so its output is cached with the catalogue; its cost is
+linear in the number of candidates: shared layers per element and pooled summaries per slot, no attention between
+candidates.
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ class GeneratorConfig:
 class Encoding:
     """What a product's candidates look like to the decoder, context-free.
 
-    keys: [product, slot, candidate, key] · bias: [product, slot, candidate] · chosen: [product, slot, candidate, width], what a
-    choice adds to the state · summary: [product, width].
+    keys: [product, slot, candidate, key] · bias: [product, slot, candidate] · chosen: [product, slot, candidate,
+    width], what a choice adds to the state · summary: [product, width].
     """
 
     keys: Float[Tensor, "product slot candidate key"]
@@ -102,7 +104,8 @@ class CombinationGenerator(nn.Module):
     def initial_state(
         self, summary: Float[Tensor, "request width"], context: Float[Tensor, "request context"]
     ) -> Float[Tensor, "request width"]:
-        return summary + self.context(context)
+        shift: Tensor = self.context(context)
+        return summary + shift
 
     def pointer(
         self,

@@ -1,7 +1,7 @@
 """The attention residual: what own and pair terms cannot express, credited to slots by gated attention.
 
-A layer of self-attention over {context token, elements}, then gated-attention pooling (Ilse, Tomczak & Welling 2018): the bag
-is the combination, the instances its elements, and alpha_c * rho_c is the part of slot c. The output layer
+A layer of self-attention over {context token, elements}, then gated-attention pooling (Ilse, Tomczak & Welling 2018):
+the bag is the combination, the instances its elements, and alpha_c * rho_c is the part of slot c. The output layer
 starts at zero and the value at the average creative is subtracted, so an untrained residual changes nothing.
 """
 
@@ -43,8 +43,11 @@ class AttentionResidual(nn.Module):
         tokens = torch.cat([self.context(context)[:, None], self.embed(latents) + self.slot_embed], 1)
         query, key, value = self.query_key_value(tokens).chunk(3, -1)
         seen = torch.cat([torch.ones_like(present[:, :1]), present], 1)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen[:, None, :].expand(-1, seen.shape[1], -1))
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=seen[:, None, :].expand(-1, seen.shape[1], -1)
+        )
         hidden = torch.relu(tokens + self.mix(mixed))[:, 1:]
         score = self.attend(torch.tanh(self.value(hidden)) * torch.sigmoid(self.gate(hidden))).squeeze(-1)
         alpha = torch.softmax(score.masked_fill(~present, -1e9), -1)
-        return alpha * self.out(hidden).squeeze(-1) * present
+        rho: Tensor = self.out(hidden).squeeze(-1)
+        return alpha * rho * present

@@ -1,14 +1,15 @@
 """The policy gradient with multi-instance credit: exact where it can be, sampled where it must be.
 
 Charge every own term to its slot, every pair term to the later of its two slots, residual and uncertainty penalty to
-the end. Slot c then has a value that depends on its prefix only, V_c = E_pi[credit_c | y_<c] + tau * entropy_c - beta * KL_c,
-which is differentiated exactly over all alternatives; what the choice does to later slots is sampled:
+the end. Slot c then has a value that depends on its prefix only, V_c = E_pi[credit_c | y_<c] + tau * entropy_c - beta
+* KL_c, which is differentiated exactly over all alternatives; what the choice does to later slots is sampled:
 
     gradient = sum_c  d V_c  +  d log pi(y_c | y_<c) * ( sum_{c' > c} V_c' + end - baseline )
 
-Replacing later credits by their expectation V_c' given their own prefix keeps the expectation (that prefix contains y_c)
-and lowers the variance. The baseline is the mean of the same quantity over the other draws of the group (RLOO; Kool et al.
-2019b, Ahmadian et al. 2024): independent draws, so the estimator is unbiased. See tests for the check by enumeration.
+Replacing later credits by their expectation V_c' given their own prefix keeps the expectation (that prefix contains
+y_c) and lowers the variance. The baseline is the mean of the same quantity over the other draws of the group (RLOO;
+Kool et al. 2019b, Ahmadian et al. 2024): independent draws, so the estimator is unbiased. See tests for the check by
+enumeration.
 """
 
 from __future__ import annotations

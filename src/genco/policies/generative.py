@@ -1,6 +1,7 @@
 """The two-stage policy of one run on one catalogue: propose, score, refine, explain, decide. Torch-free.
 
-Product encodings are cached; a request costs the decoder, a few table look-ups and, for a decision, the posterior draws.
+Product encodings are cached; a request costs the decoder, a few table look-ups and, for a decision, the posterior
+draws.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ MAX_ENUMERATED = 4_096
 class Proposals:
     """Ranked combinations of one request, best score first.
 
-    positions: [k, slot] into the candidates of `space` · rows: [k, slot] element rows · uplift: [k] logits above the average
-    creative · click_probability: [k] · log_prob: [k] of the generator.
+    positions: [k, slot] into the candidates of `space` · rows: [k, slot] element rows · uplift: [k] logits above the
+    average creative · click_probability: [k] · log_prob: [k] of the generator.
     """
 
     space: LegalSpace
@@ -120,7 +121,9 @@ class GenerativePolicy:
         if residual is None:
             return np.zeros(positions.shape, dtype=np.float32)
         rows = self.rows(request.space, positions)
-        latents = np.stack([request.encoding.full_latents[c][positions[:, c]] for c in range(positions.shape[1])], axis=1)
+        latents = np.stack(
+            [request.encoding.full_latents[c][positions[:, c]] for c in range(positions.shape[1])], axis=1
+        )
         present = rows >= 0
         latents = np.where(present[..., None], latents, np.float32(0.0))
         context = np.repeat(request.context[None], len(positions), axis=0)
@@ -128,7 +131,9 @@ class GenerativePolicy:
 
     def rows(self, space: LegalSpace, positions: Positions) -> Positions:
         """Element rows [batch, slot] of positions."""
-        return np.stack([space.candidates[c][positions[:, c]] for c in range(positions.shape[1])], axis=1).astype(np.int32)
+        return np.stack([space.candidates[c][positions[:, c]] for c in range(positions.shape[1])], axis=1).astype(
+            np.int32
+        )
 
     def click_probability(self, request: Request, uplift: Floats) -> Floats:
         """Calibrated probability [batch] of the reward."""
@@ -139,7 +144,8 @@ class GenerativePolicy:
     def propose(self, request: Request, num: int, rng: np.random.Generator, refine: bool = True) -> Proposals:
         """`num` distinct combinations in one pass; with `refine`, each climbs to where no single change improves it.
 
-        Returns min(num, number legal) distinct combinations: where ascents meet, the unrefined proposals fill the places.
+        Returns min(num, number legal) distinct combinations: where ascents meet, the unrefined proposals fill the
+        places.
         """
         if num < 1:
             raise ConfigError(f"Parameter `k` should be positive. Found `k = {num}`.")
@@ -185,8 +191,14 @@ class GenerativePolicy:
 
     def attribution(self, request: Request, positions: Positions) -> Attribution:
         """Exact additive credit of every slot with its interval."""
-        return attribute(self.bound, request.product, request.context, request.space, positions,
-                         self.residual_parts(request, positions))
+        return attribute(
+            self.bound,
+            request.product,
+            request.context,
+            request.space,
+            positions,
+            self.residual_parts(request, positions),
+        )
 
     def rng(self, *names: str | int) -> np.random.Generator:
         """The stream of this model version for `names`."""

@@ -27,7 +27,8 @@ from genco.storage.text import text_encoder
 
 @dataclass(frozen=True)
 class ElementCredit:
-    """Credit of one element in one combination, in logits: own + interaction + residual = total, with a 95% interval."""
+    """Credit of one element in one combination, in logits: own + interaction + residual = total, with a 95%
+    interval."""
 
     slot: str
     element_id: str | None

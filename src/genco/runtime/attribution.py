@@ -4,7 +4,8 @@
 
 after purification over the product's reference pool, so that the values add up to the uplift. For the additive terms it
 is the Shapley value with the average legal element as baseline. All of it is linear in the weights, so its variance is
-that of the posterior, plus what content does not tell: the element's own effect and, where content is noisy, its latents.
+that of the posterior, plus what content does not tell: the element's own effect and, where content is noisy, its
+latents.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Z_95 = 1.959964
 
 @dataclass(frozen=True)
 class Attribution:
-    """Logits, each [batch, slot]: own, interaction, residual; total is their sum; deviation its posterior standard deviation."""
+    """Logits, each [batch, slot]: own, interaction, residual; total is their sum; deviation its posterior standard
+    deviation."""
 
     own: Floats
     interaction: Floats
@@ -100,8 +102,8 @@ def slot_features(
         if pair_block is None:
             continue
         average = np.repeat(reference[other][0][None], batch, axis=0)
-        sides = (centred[slot], average) if slot < other else (average, centred[slot])
-        own[:, pair_block.start : pair_block.stop] += layout.pair_features(*sides, i, j).reshape(batch, -1)
+        left, right = (centred[slot], average) if slot < other else (average, centred[slot])
+        own[:, pair_block.start : pair_block.stop] += layout.pair_features(left, right, i, j).reshape(batch, -1)
         halves = layout.pair_features(centred[i], centred[j], i, j).reshape(batch, -1) / 2
         pair[:, pair_block.start : pair_block.stop] += halves
     return own, pair
@@ -110,8 +112,8 @@ def slot_features(
 def _content_variance(bound: BoundRewardModel, product: int, context: Floats, rows: NDArray[np.int32]) -> Floats:
     """Variance [batch, slot] of the attribution from latents known only up to their posterior given content.
 
-    To first order in the latent noise, own effects and half of every pair; the second-order term of two noisy latents is
-    added. Where element effects are learned their spread already holds the own part, so it counts once.
+    To first order in the latent noise, own effects and half of every pair; the second-order term of two noisy latents
+    is added. Where element effects are learned their spread already holds the own part, so it counts once.
     """
     layout, model = bound.model.layout, bound.model
     noise = [

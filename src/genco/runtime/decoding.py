@@ -61,7 +61,9 @@ class RequestPolicy:
         """Log-probabilities [K, candidate] of the next slot; illegal candidates are -inf."""
         slot = prefixes.positions.shape[1]
         encoding, arrays = self.encoding, self.network.arrays
-        query = np.maximum(prefixes.state @ arrays["query.weight"].T + (arrays["query.bias"] + arrays["state_slot"][slot]), 0.0)
+        query = np.maximum(
+            prefixes.state @ arrays["query.weight"].T + (arrays["query.bias"] + arrays["state_slot"][slot]), 0.0
+        )
         query = query @ arrays["query_out.weight"].T + arrays["query_out.bias"]
         logits = query @ encoding.keys[slot].T + encoding.bias[slot]
         if self.network.credit:
@@ -88,7 +90,8 @@ class RequestPolicy:
     def _foresight(self, prefixes: _Prefixes, slot: int, credit: Floats) -> Floats:
         """Value of completing candidates greedily over landmarks [K, candidate].
 
-        After the first slot only the candidates of largest credit are completed; the others get the row's smallest value.
+        After the first slot only the candidates of largest credit are completed; the others get the row's smallest
+        value.
         """
         num = credit.shape[1]
         if slot == 0 or num <= SHORTLIST:
@@ -111,7 +114,9 @@ class RequestPolicy:
                 base = base + pull @ encoding.factors[later][landmarks].T
             pairs = encoding.ahead.get((slot, later))
             if pairs is None:
-                value = np.repeat(base[:, None, :], len(encoding.own[slot]) if short is None else short.shape[1], axis=1)
+                value = np.repeat(
+                    base[:, None, :], len(encoding.own[slot]) if short is None else short.shape[1], axis=1
+                )
             else:
                 value = base[:, None, :] + (pairs[None] if short is None else pairs[short])
             for other, choice in done:
@@ -144,7 +149,8 @@ class RequestPolicy:
 
     def greedy(self) -> Positions:
         """The combination of the most likely element slot by slot [slot]."""
-        return self.beam(1)[0][0]
+        positions, _ = self.beam(1)
+        return np.asarray(positions[0], dtype=np.int32)
 
     def beam(self, width: int) -> tuple[Positions, Floats]:
         """Top combinations by beam search [num, slot] and their log-probabilities, best first, num <= width."""
@@ -199,7 +205,9 @@ class RequestPolicy:
     def log_prob(self, positions: Positions, chunk: int = 512) -> Floats:
         """Exact log pi of combinations [batch, slot]; -inf for illegal ones. Shared prefixes are evaluated once."""
         if len(positions) > chunk and self.num_slots > 1:
-            return np.concatenate([self.log_prob(positions[i : i + chunk], chunk) for i in range(0, len(positions), chunk)])
+            return np.concatenate(
+                [self.log_prob(positions[i : i + chunk], chunk) for i in range(0, len(positions), chunk)]
+            )
         total = np.zeros(len(positions), dtype=np.float32)
         if not len(positions):
             return total
@@ -230,10 +238,7 @@ def _join(a: _Prefixes, b: _Prefixes) -> _Prefixes:
 
 def _largest(values: NDArray[np.floating], num: int) -> NDArray[np.int64]:
     """Indices of the `num` largest finite values, largest first."""
-    if num < len(values):
-        chosen = np.argpartition(-values, num - 1)[:num]
-    else:
-        chosen = np.arange(len(values))
+    chosen = np.argpartition(-values, num - 1)[:num] if num < len(values) else np.arange(len(values))
     chosen = chosen[np.argsort(-values[chosen], kind="stable")]
     return np.asarray(chosen[np.isfinite(values[chosen])])
 

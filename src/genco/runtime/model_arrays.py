@@ -23,10 +23,10 @@ def reward_model_arrays(model: RewardModel) -> tuple[Arrays, dict[str, Any]]:
     products, elements = list(model.appeal.product_effect), list(model.element_effect)
     pools = list(model.reference_pool)
     arrays: Arrays = {
-        "theta": np.float32(model.theta),
-        "covariance": np.float32(model.covariance),
-        "appeal.product_weights": np.float32(model.appeal.product_weights),
-        "appeal.context_weights": np.float32(model.appeal.context_weights),
+        "theta": _single(model.theta),
+        "covariance": _single(model.covariance),
+        "appeal.product_weights": _single(model.appeal.product_weights),
+        "appeal.context_weights": _single(model.appeal.context_weights),
         "appeal.product_effect": np.array([model.appeal.product_effect[p] for p in products], dtype=np.float32),
         "element_effect": np.array([model.element_effect[e] for e in elements], dtype=np.float32).reshape(-1, 2),
         "pool.mean": _stack([model.reference_pool[p][0] for p in pools]),
@@ -54,7 +54,8 @@ def reward_model_arrays(model: RewardModel) -> tuple[Arrays, dict[str, Any]]:
 
 
 def reward_model_from(arrays: Mapping[str, NDArray[Any]], description: Mapping[str, Any]) -> RewardModel:
-    layout = {key: tuple(value) if isinstance(value, list) else value for key, value in description["layout"].items()}
+    described = description["layout"].items()
+    layout: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in described}
     projections = tuple(
         KindProjection(
             arrays[f"projection.{kind}.mean"],
@@ -108,3 +109,7 @@ def generator_from(arrays: Mapping[str, NDArray[Any]], description: Mapping[str,
 
 def _stack(values: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.stack(values).astype(np.float32) if values else np.zeros((0,), dtype=np.float32)
+
+
+def _single(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(values, dtype=np.float32)

@@ -52,7 +52,9 @@ class PosteriorDraws:
         rng = stream(0, self.version, "element draws", product, context.tobytes().hex())
         mean = self.bound.tables(product, context, space.candidates)
         total = np.zeros((config.num_draws, len(positions)), dtype=np.float32)
-        effects = [config.width * self._element_noise(space, slot, rng, config.num_draws) for slot in range(len(mean.own))]
+        effects = [
+            config.width * self._element_noise(space, slot, rng, config.num_draws) for slot in range(len(mean.own))
+        ]
         for slot, own in enumerate(mean.own):
             total += (own[None] + effects[slot])[:, positions[:, slot]]
         for pair, bilinear in mean.bilinear.items():

@@ -40,9 +40,10 @@ class GeneratorWeights:
 class ProductEncoding:
     """Per slot lists of arrays over candidates, in units of the network unless named otherwise.
 
-    own: [candidate] context-free own effect · latents: [candidate, rank] for the context part · factors: [candidate, pair_rank] ·
-    keys, bias, chosen: the network's view · full_latents: [candidate, rank] what the residual reads · landmarks: [landmark] candidate positions ·
-    ahead: (c, later) -> [candidate, landmark of later] pair terms · between: (c, later) -> [landmark, landmark] pair terms.
+    own: [candidate] context-free own effect · latents: [candidate, rank] for the context part · factors: [candidate,
+    pair_rank] · keys, bias, chosen: the network's view · full_latents: [candidate, rank] what the residual reads ·
+    landmarks: [landmark] candidate positions · ahead: (c, later) -> [candidate, landmark of later] pair terms ·
+    between: (c, later) -> [landmark, landmark] pair terms.
     """
 
     product: int
@@ -71,7 +72,9 @@ class ProductEncoding:
         return AdditiveTables(own=own, factors=self.factors, bilinear=self.bilinear)
 
 
-def encode_product(bound: BoundRewardModel, network: GeneratorWeights, product: int, space: LegalSpace) -> ProductEncoding:
+def encode_product(
+    bound: BoundRewardModel, network: GeneratorWeights, product: int, space: LegalSpace
+) -> ProductEncoding:
     """Encode the candidates of `space`. Costs about a millisecond for 4 slots of 10, and grows with candidates."""
     layout, scale = bound.model.layout, network.scale
     weights = bound.model.effective
@@ -128,7 +131,9 @@ def choose_landmarks(factors: Floats, own: Floats, num: int = NUM_LANDMARKS) -> 
         return np.arange(len(own))
     directions = np.random.default_rng(num).standard_normal((factors.shape[1], 4 * num)).astype(np.float32)
     extremes = (factors @ directions + own[:, None]).argmax(axis=0)
-    ranked = np.concatenate([np.argsort(-own, kind="stable")[: num // 4], extremes, np.argsort(-own, kind="stable")[: 2 * num]])
+    ranked = np.concatenate(
+        [np.argsort(-own, kind="stable")[: num // 4], extremes, np.argsort(-own, kind="stable")[: 2 * num]]
+    )
     _, first = np.unique(ranked, return_index=True)
     return np.sort(ranked[np.sort(first)[:num]]).astype(np.int64)
 

@@ -19,8 +19,8 @@ Floats = NDArray[np.float32]
 class KindProjection:
     """Maps content of one kind to latents: `(x - mean) @ loading`.
 
-    mean: [feature] · loading: [feature, rank] · eigenvalues: [rank] · noise: variance of x along a discarded direction ·
-    latent_noise: [rank] posterior variance of each latent given x, 0 where content is taken at its word.
+    mean: [feature] · loading: [feature, rank] · eigenvalues: [rank] · noise: variance of x along a discarded
+    direction · latent_noise: [rank] posterior variance of each latent given x, 0 where content is taken at its word.
     """
 
     mean: Floats

@@ -20,7 +20,7 @@ class AttentionResidualArrays:
         """Residual of each slot [batch, slot] in logits; a slot that shows nothing gets 0."""
         return self._value(latents, present, context) - self._value(np.zeros_like(latents), present, context)
 
-    def _linear(self, name: str, values: Floats) -> Floats:
+    def _linear(self, name: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
         result = values @ self.arrays[f"{name}.weight"].T
         bias = self.arrays.get(f"{name}.bias")
         return result if bias is None else result + bias

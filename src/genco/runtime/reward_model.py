@@ -28,7 +28,8 @@ class Residual(Protocol):
     """What is added to the additive uplift: a function of latents and context, zero on average."""
 
     def __call__(self, latents: Floats, present: NDArray[np.bool_], context: Floats) -> Floats:
-        """Residual of each slot [batch, slot]. latents: [batch, slot, rank] · present: [batch, slot] · context: [batch, num_context]."""
+        """Residual of each slot [batch, slot]. latents: [batch, slot, rank] · present: [batch, slot] · context:
+        [batch, num_context]."""
         ...
 
 
@@ -37,7 +38,8 @@ class Appeal:
     """The product's own appeal, blind to the creative: linear in product and context, plus a shrunk product effect.
 
     product_weights: [1 + product feature], intercept first · context_weights: [num_context] ·
-    product_effect: by product id, the whole logit of a logged product · effect_variance: its spread around the linear part.
+    product_effect: by product id, the whole logit of a logged product · effect_variance: its spread around the linear
+    part.
     """
 
     product_weights: Floats
@@ -50,9 +52,10 @@ class Appeal:
 class RewardModel:
     """Weights, posterior and encodings of stage 2.
 
-    theta: [weight] · covariance: [weight, weight] · element_effect: id -> (mean, variance); an unknown element has mean 0 and
-    variance `element_variance` · reference_pool: product id -> (mean latent [slot, rank], share empty [slot], mean
-    element effect [slot]), frozen with the run · calibration: (slope, intercept) on the uplift and on the logit.
+    theta: [weight] · covariance: [weight, weight] · element_effect: id -> (mean, variance); an unknown element has
+    mean 0 and variance `element_variance` · reference_pool: product id -> (mean latent [slot, rank], share empty
+    [slot], mean element effect [slot]), frozen with the run · calibration: (slope, intercept) on the uplift and on
+    the logit.
     """
 
     layout: TermLayout
@@ -126,9 +129,14 @@ def reference_pools(catalogue: Catalogue, latents: Floats) -> tuple[Floats, Floa
     owner = np.concatenate(owners).astype(np.int32) if owners else np.zeros(0, np.int32)
     cells = catalogue.num_products * catalogue.num_slots
     size = np.maximum(np.bincount(owner, minlength=cells), 1)
-    mean = np.stack(
-        [np.bincount(owner, weights=latents[elements, k], minlength=cells) / size for k in range(latents.shape[1])], axis=1
-    ) if latents.shape[1] else np.zeros((cells, 0))
+    mean = (
+        np.stack(
+            [np.bincount(owner, weights=latents[elements, k], minlength=cells) / size for k in range(latents.shape[1])],
+            axis=1,
+        )
+        if latents.shape[1]
+        else np.zeros((cells, 0))
+    )
     empty = np.bincount(owner, weights=elements == len(latents) - 1, minlength=cells) / size
     shape = (catalogue.num_products, catalogue.num_slots)
     return mean.reshape(*shape, -1).astype(np.float32), empty.reshape(shape).astype(np.float32), elements, owner
@@ -138,7 +146,8 @@ def reference_pools(catalogue: Catalogue, latents: Floats) -> tuple[Floats, Floa
 class BoundRewardModel:
     """A reward model on the rows of one catalogue.
 
-    latents: [element + 1, rank] · element_mean, element_var: [element + 1] · appeal_base: [product] logit before context.
+    latents: [element + 1, rank] · element_mean, element_var: [element + 1] · appeal_base: [product] logit before
+    context.
     """
 
     model: RewardModel

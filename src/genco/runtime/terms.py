@@ -58,8 +58,8 @@ class TermLayout:
 
     slot_component: component index of each slot · component_names · component_kind: content kind of each component ·
     own_rank, pair_rank: latent dimensions each component uses (`pair_rank <= own_rank`) · num_context: width of `u` ·
-    own, context, own_context, pair: whether the part exists; a component whose own context weights would number more than
-    `MAX_OWN_CONTEXT` has only the shared ones.
+    own, context, own_context, pair: whether the part exists; a component whose own context weights would number more
+    than `MAX_OWN_CONTEXT` has only the shared ones.
     """
 
     slot_component: tuple[int, ...]
@@ -129,7 +129,9 @@ class TermLayout:
         query = [np.zeros((1 + self.num_context, self.own_rank[c]), dtype=np.float32) for c in self.slot_component]
         empty = np.zeros(self.num_slots, dtype=np.float32)
         bilinear = {
-            (i, j): np.zeros((self.pair_rank[self.slot_component[i]], self.pair_rank[self.slot_component[j]]), np.float32)
+            (i, j): np.zeros(
+                (self.pair_rank[self.slot_component[i]], self.pair_rank[self.slot_component[j]]), np.float32
+            )
             for i, j in self.slot_pairs
         }
         for block in self.blocks:
@@ -154,10 +156,12 @@ class TermLayout:
         """The weights of a pair of components as slots (i, j) read them; one component with itself is symmetric."""
         a, b = self.slot_component[i], self.slot_component[j]
         if a == b:
-            return (weights + weights.T) / 2
+            return np.asarray((weights + weights.T) / 2, dtype=np.float32)
         return weights if a < b else weights.T
 
-    def gather(self, query: Sequence[Floats], empty: Floats, bilinear: dict[tuple[int, int], Floats]) -> Floats:
+    def gather(
+        self, query: Sequence[Floats], empty: Floats, bilinear: dict[tuple[int, int], Floats]
+    ) -> NDArray[np.float64]:
         """The transpose of `effective`: derivatives by slot, summed into a derivative by weight [num_weights]."""
         total = np.zeros(self.num_weights, dtype=np.float64)
         for block in self.blocks:
@@ -230,7 +234,7 @@ class TermLayout:
         a, b = self.slot_component[i], self.slot_component[j]
         outer = left[:, : self.pair_rank[a], None] * right[:, None, : self.pair_rank[b]]
         if a == b:
-            return (outer + outer.transpose(0, 2, 1)) / 2
+            return np.asarray((outer + outer.transpose(0, 2, 1)) / 2, dtype=np.float32)
         return outer if a < b else outer.transpose(0, 2, 1)
 
     def pair_block(self, i: int, j: int) -> Block | None:

@@ -12,7 +12,7 @@ from genco.storage.text_cache import CachedText
 
 
 def text_encoder(name: str, cache: Path) -> TextEncoder | None:
-    """"hashed", "minilm" (cached under `cache`) or "none". Raises `ConfigError` for another name."""
+    """The encoder named: hashed, minilm (cached under `cache`) or none. Raises `ConfigError` for another name."""
     if name == "hashed":
         return HashedText()
     if name == "minilm":

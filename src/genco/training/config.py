@@ -55,7 +55,8 @@ class TrainConfig:
 
 
 def config_from(values: Mapping[str, Any]) -> TrainConfig:
-    """Build a configuration from nested tables. Raises `ConfigError` for an unknown key, naming the nearest known one."""
+    """Build a configuration from nested tables. Raises `ConfigError` for an unknown key, naming the nearest known
+    one."""
     return _record(TrainConfig(), values, "")
 
 

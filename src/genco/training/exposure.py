@@ -1,10 +1,10 @@
 """Exposure control: what the logging policy knew must not bend what is learned of content.
 
 A policy that knows which elements are good shows them more. Weighted by exposure, an element's visible and invisible
-merits are then negatively correlated, and the weights of content come out too small. So the log share of every element is fitted
-beside its content (a control function; Heckman 1979, Wooldridge 2015). Afterwards what content predicts of the share goes back to the
-content weights, for elements never logged have it too, and the rest becomes the element's own effect. Under uniform
-logging the share carries nothing and its weight is zero.
+merits are then negatively correlated, and the weights of content come out too small. So the log share of every
+element is fitted beside its content (a control function; Heckman 1979, Wooldridge 2015). Afterwards what content
+predicts of the share goes back to the content weights, for elements never logged have it too, and the rest becomes
+the element's own effect. Under uniform logging the share carries nothing and its weight is zero.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Exposure:
-    """log_share: [element + 1] log of impressions over the pool's mean, centred per pool, 0 where never logged · component:
-    [element + 1], -1 = none · controlled: whether each component's share is fitted [component]."""
+    """log_share: [element + 1] log of impressions over the pool's mean, centred per pool, 0 where never logged ·
+    component: [element + 1], -1 = none · controlled: whether each component's share is fitted [component]."""
 
     log_share: NDArray[np.float64]
     component: NDArray[np.int64]
@@ -86,7 +86,8 @@ class Exposure:
         ]
 
     def settle(self, result: FitResult, layout: TermLayout, tables: ContentTables) -> FitResult:
-        """The fit in terms of `layout`: what content predicts of the share in the content weights, the rest in element effects."""
+        """The fit in terms of `layout`: what content predicts of the share in the content weights, the rest in
+        element effects."""
         if not any(self.controlled):
             return result
         wide_layout, _ = self.extend(layout, tables)
@@ -110,9 +111,7 @@ class Exposure:
             covariance=result.posterior.covariance[np.ix_(chosen, chosen)],
             prior_variance=result.posterior.prior_variance[chosen],
         )
-        return replace(
-            result, state=replace(state, theta=posterior.mean, element_effect=effect), posterior=posterior
-        )
+        return replace(result, state=replace(state, theta=posterior.mean, element_effect=effect), posterior=posterior)
 
     def _settle_block(
         self,
@@ -133,8 +132,10 @@ class Exposure:
         if len(rows) <= 2 * rank:
             return np.zeros(rank)
         z = tables.latents[rows, :rank].astype(np.float64)
-        z = z - np.stack([pool_average(tables, tables.latents[:, k])[rows] for k in range(rank)], axis=1)
-        return np.linalg.solve(z.T @ z + np.eye(rank), z.T @ self.log_share[rows])
+        z = z - np.stack(
+            [pool_average(tables, tables.latents[:, k].astype(np.float64))[rows] for k in range(rank)], axis=1
+        )
+        return np.asarray(np.linalg.solve(z.T @ z + np.eye(rank), z.T @ self.log_share[rows]), dtype=np.float64)
 
     def _unexplained(
         self, component: int, weight: float, slope: NDArray[np.float64], tables: ContentTables

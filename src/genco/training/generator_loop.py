@@ -111,8 +111,8 @@ class RequestScores:
     def foresight(self, slot: int, credit: Tensor) -> Tensor:
         """Value of completing candidates of `slot` greedily over landmarks [request, group, candidate].
 
-        After the first slot only the `SHORTLIST` candidates of largest credit are completed, the others get the smallest value,
-        as `runtime.decoding` does.
+        After the first slot only the `SHORTLIST` candidates of largest credit are completed, the others get the
+        smallest value, as `runtime.decoding` does.
         """
         num = credit.shape[2]
         if slot + 1 == self.tables.num_slots:
@@ -202,7 +202,7 @@ def roll_out(
     choices: list[Tensor] = []
     log_probs: list[Tensor] = []
     values: list[Tensor] = []
-    credits, entropies, regulariser = 0.0, 0.0, 0.0
+    credits, entropies, regulariser = (torch.zeros(()) for _ in range(3))
     scores = RequestScores(tables, product, context, group)
     for slot in range(tables.num_slots):
         credit = scores.credit(slot)
@@ -241,7 +241,9 @@ def roll_out(
         if reference is not None and other is not None and other_state is not None and kl_weight > 0:
             with torch.no_grad():
                 log_reference = log_policy(reference, other, other_state)
-            regular = regular - kl_weight * (policy * (log_policy_here - log_reference).masked_fill(~legal, 0.0)).sum(-1)
+            regular = regular - kl_weight * (policy * (log_policy_here - log_reference).masked_fill(~legal, 0.0)).sum(
+                -1
+            )
         expected = (policy * credit.masked_fill(~legal, 0.0)).sum(-1)
         values.append(expected + regular)
         log_probs.append(log_policy_here.gather(2, choice[..., None]).squeeze(-1))
@@ -254,11 +256,12 @@ def roll_out(
             state = state + gather_chosen(encoding.chosen[inverse, slot], choice)
             if other_state is not None and other is not None:
                 other_state = other_state + gather_chosen(other.chosen[inverse, slot], choice)
-    return Rollout(choices, log_probs, values, torch.as_tensor(credits), torch.as_tensor(entropies), torch.as_tensor(regulariser))
+    return Rollout(choices, log_probs, values, credits, entropies, regulariser)
 
 
 class GeneratorTraining:
-    """The loop. `step` is one update; state (weights, optimiser, random stream, step number) is saved and restored whole."""
+    """The loop. `step` is one update; state (weights, optimiser, random stream, step number) is saved and restored
+    whole."""
 
     def __init__(
         self,
@@ -283,7 +286,8 @@ class GeneratorTraining:
             self.reference = copy.deepcopy(generator).requires_grad_(False)
 
     def requests_of(self, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Products [request], contexts [request, num_context] and the sampling stream of one step: a function of the seed."""
+        """Products [request], contexts [request, num_context] and the sampling stream of one step: a function of
+        the seed."""
         rng = stream(self.seed, "generator", step)
         widest = int(self.tables.mask.shape[2])
         limit = max(self.config.max_candidates_per_step // (self.config.group * widest), 8)
@@ -304,7 +308,15 @@ class GeneratorTraining:
             group["lr"] = config.learning_rate * max(decay, 0.02)
         product, context, rng = self.requests_of(self.step_number)
         rollout = roll_out(
-            self.generator, self.tables, product, context, config.group, rng, self.mask_of, self.reference, config.kl_weight
+            self.generator,
+            self.tables,
+            product,
+            context,
+            config.group,
+            rng,
+            self.mask_of,
+            self.reference,
+            config.kl_weight,
         )
         end = None if self.end_reward is None else self.end_reward(product, context, rollout.choices)
         if config.credit:
@@ -329,7 +341,9 @@ class GeneratorTraining:
                     arrays[f"{key}.{name}"] = state[key].numpy().copy()
         return arrays, {"step": self.step_number, "curve": list(curve)}
 
-    def restore(self, arrays: Mapping[str, NDArray[np.float32]], description: Mapping[str, Any]) -> list[dict[str, float]]:
+    def restore(
+        self, arrays: Mapping[str, NDArray[np.float32]], description: Mapping[str, Any]
+    ) -> list[dict[str, float]]:
         """The inverse of `snapshot`; returns the curve so far."""
         self.step_number = int(description["step"])
         for name, parameter in self.generator.named_parameters():

@@ -69,8 +69,18 @@ def proposal_tables(
     ranks = [layout.own_rank[c] for c in layout.slot_component]
     query = tuple(_padded(w[1:], r, rank) for w, r in zip(weights.query, ranks, strict=True))
     bilinear = {pair: torch.from_numpy(w) for pair, w in weights.bilinear.items()}
-    tensors = (torch.from_numpy(part) for part in (features, mask, rows, own, latents))
-    return ProposalTables(*tensors, query, bilinear, torch.from_numpy(landmarks), scale), products
+    found = ProposalTables(
+        features=torch.from_numpy(features),
+        mask=torch.from_numpy(mask),
+        rows=torch.from_numpy(rows),
+        own=torch.from_numpy(own),
+        latents=torch.from_numpy(latents),
+        context_query=query,
+        bilinear=bilinear,
+        landmarks=torch.from_numpy(landmarks),
+        scale=scale,
+    )
+    return found, products
 
 
 def _padded(query: NDArray[np.float32], rank: int, width: int) -> Tensor:

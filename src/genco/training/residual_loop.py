@@ -20,8 +20,8 @@ BATCH = 4_096
 
 @dataclass(frozen=True)
 class ResidualFit:
-    """residual: the trained module, or None when it was not kept · gain: held-out log-likelihood it adds, in nats · error:
-    standard error of the gain · rows_seen."""
+    """residual: the trained module, or None when it was not kept · gain: held-out log-likelihood it adds, in nats ·
+    error: standard error of the gain · rows_seen."""
 
     residual: AttentionResidual | None
     gain: float
@@ -66,7 +66,7 @@ def fit_residual(
             logit = part.offset + net(part.latents, part.present, part.context).sum(1)
             loss = (part.trials * F.softplus(logit) - part.reward * logit).sum() / part.trials.sum()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             seen += len(part.offset)
         gain, error = _gain(net, held_out_model, appeal, tables, judged)
@@ -104,7 +104,7 @@ def _inputs(log: EncodedLog, tables: ContentTables) -> tuple[torch.Tensor, torch
 
 def _rows(model: AdditiveModel, appeal: NDArray[np.floating], tables: ContentTables, rows: NDArray[np.int64]) -> _Rows:
     log = model.log.take(rows)
-    offset = np.float32(appeal)[log.group] + model.uplift_of(log).numpy()
+    offset = np.asarray(appeal, dtype=np.float32)[log.group] + model.uplift_of(log).numpy()
     offset_and_counts = (torch.from_numpy(values) for values in (offset, log.trials, log.reward))
     return _Rows(*_inputs(log, tables), *offset_and_counts)
 

@@ -1,8 +1,8 @@
 """Fitting stage 2: a handful of Newton passes over the log, prior scales by marginal likelihood.
 
-One round = one pass for the gradient of everything, then exact updates of the appeal part (per product and context) and of the
-creative weights (one dense solve). The information matrix is taken from a subsample of rows and scaled up: it sets
-the step and the posterior width, never the optimum.
+One round = one pass for the gradient of everything, then exact updates of the appeal part (per product and context)
+and of the creative weights (one dense solve). The information matrix is taken from a subsample of rows and scaled up:
+it sets the step and the posterior width, never the optimum.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
+    """What a fit ends with. history: one record a round · rows_seen: rows of all passes · seconds: wall time."""
+
     state: FitState
     posterior: Posterior
     statistics: GaussianStatistics
@@ -149,7 +151,9 @@ class AdditiveFit:
             self._update_appeal(state, self._pass(state))
             gain = result.log_likelihood - previous
             previous = result.log_likelihood
-            self.history.append({"round": round_number, "log_likelihood": previous, "seconds": time.perf_counter() - started})
+            self.history.append(
+                {"round": round_number, "log_likelihood": previous, "seconds": time.perf_counter() - started}
+            )
             self.progress("reward model", self.history[-1])
             if round_number >= 5 and abs(gain) < 2e-6 * abs(previous):
                 break
@@ -183,8 +187,8 @@ class AdditiveFit:
     def _curvature_sample(self, num_rows: int) -> tuple[NDArray[np.int64], float, bool]:
         """Rows to take the information from, their share of the log, and whether they hold products whole.
 
-        Rows are drawn where some tens of each product come out: what product effects take away is then off by a few per cent
-        at most. Else whole products are drawn.
+        Rows are drawn where some tens of each product come out: what product effects take away is then off by a few
+        per cent at most. Else whole products are drawn.
         """
         total = len(self.log)
         rng = stream(self.seed, "curvature")
@@ -211,13 +215,21 @@ class AdditiveFit:
                 best, state.exponent = max(trials, key=lambda fit: fit[0].evidence)
                 state.block_variance = best.block_variance
             posterior = fit_evidence(
-                statistics, self.layout, self.spectrum, state.exponent, state.block_variance, rounds, progress=self._working
+                statistics,
+                self.layout,
+                self.spectrum,
+                state.exponent,
+                state.block_variance,
+                rounds,
+                progress=self._working,
             )
             state.block_variance = posterior.block_variance
         else:
             posterior = solve_with(statistics, self.layout, self.spectrum, state.exponent, state.block_variance)
         state.theta = posterior.mean
-        self.supported = posterior.mean.size - float((np.diagonal(posterior.covariance) / posterior.prior_variance).sum())
+        self.supported = posterior.mean.size - float(
+            (np.diagonal(posterior.covariance) / posterior.prior_variance).sum()
+        )
         return posterior
 
     def _working(self) -> None:
@@ -273,7 +285,8 @@ class AdditiveFit:
         penalty = np.full(len(normal), 1e-2)
         penalty[0] = 1e-9
         target = state.product_logit[logged]
-        state.product_weights = np.linalg.solve(normal + np.diag(penalty), design.T @ (trust * target))
+        solved = np.linalg.solve(normal + np.diag(penalty), design.T @ (trust * target))
+        state.product_weights = np.asarray(solved, dtype=np.float64)
         mean = self.design @ state.product_weights
         spread = (target - mean[logged]) ** 2 + 1.0 / (curvature[logged] + precision)
         state.product_variance = float(np.clip(spread.mean(), 1e-4, 9.0))

@@ -32,8 +32,9 @@ Progress = Callable[[str, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class StageTwo:
-    """A fitted reward model and what was measured on the way. contexts: [context, num_context] distinct encoded contexts,
-    context_share: how often each was logged · element_trials, element_reward: [element] impressions and rewards in the log · log: the rows trained on."""
+    """A fitted reward model and what was measured on the way. contexts: [context, num_context] distinct encoded
+    contexts, context_share: how often each was logged · element_trials, element_reward: [element] impressions and
+    rewards in the log · log: the rows trained on."""
 
     model: RewardModel
     encoders: Encoders
@@ -71,10 +72,14 @@ def fit_stage_two(
 
     log = read(None)
     train, held_out = _divide(log, dataset, split)
-    spectrum = [projections[kind].spectrum[: max(r, 1)] for kind, r in zip(encoders.kinds, layout.own_rank, strict=True)]
+    spectrum = [
+        projections[kind].spectrum[: max(r, 1)] for kind, r in zip(encoders.kinds, layout.own_rank, strict=True)
+    ]
     exposure = Exposure.of(train, tables, layout, config.exposure_control, frozenset(encoders.identities))
     wide, wide_tables = exposure.extend(layout, tables)
-    fit = AdditiveFit(train, wide, wide_tables, encoded.products, exposure.extend_spectrum(spectrum), config, seed, progress)
+    fit = AdditiveFit(
+        train, wide, wide_tables, encoded.products, exposure.extend_spectrum(spectrum), config, seed, progress
+    )
     result = exposure.settle(fit.run(), layout, tables)
     fit = AdditiveFit(train, layout, tables, encoded.products, spectrum, config, seed, progress)
     model = _reward_model(catalogue, layout, projections, tables, result)
@@ -182,11 +187,11 @@ def _reward_model(
     return RewardModel(
         layout=layout,
         projections=projections,
-        theta=np.float32(state.theta),
-        covariance=np.float32(result.posterior.covariance),
+        theta=state.theta.astype(np.float32),
+        covariance=result.posterior.covariance.astype(np.float32),
         appeal=Appeal(
-            np.float32(state.product_weights),
-            np.float32(state.context_weights),
+            state.product_weights.astype(np.float32),
+            state.context_weights.astype(np.float32),
             {product_ids[row]: float(state.product_logit[row]) for row in sorted(logged)},
             state.product_variance,
         ),

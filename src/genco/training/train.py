@@ -1,11 +1,11 @@
 """Both stages from a dataset to a run folder, resumable at any moment.
 
-    run.toml            configuration, versions, data fingerprint, what was measured
-    encoders.json       how content, products and contexts become numbers
-    reward_model.*      stage 2 (safetensors + description)       generator.*   stage 1
-    elements.parquet    impressions and rewards of every logged element
-    curves.json         learning curves of both stages
-    progress.*          the generator's weights, optimiser and step while training is under way
+run.toml            configuration, versions, data fingerprint, what was measured
+encoders.json       how content, products and contexts become numbers
+reward_model.*      stage 2 (safetensors + description)       generator.*   stage 1
+elements.parquet    impressions and rewards of every logged element
+curves.json         learning curves of both stages
+progress.*          the generator's weights, optimiser and step while training is under way
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def train(
     """Train both stages on `dataset` and write the run folder `out`.
 
     `resume` continues an interrupted run to the same bits; `start_from` begins stage 1 from the generator of an earlier
-    run (a new round with more feedback). Raises `CheckpointError` where `out` exists and neither `resume` nor `overwrite`
-    is set, `DataError` and the like before anything is written, or with what was written taken back.
+    run (a new round with more feedback). Raises `CheckpointError` where `out` exists and neither `resume` nor
+    `overwrite` is set, `DataError` and the like before anything is written, or with what was written taken back.
     """
     config, progress = config or TrainConfig(), progress or _silent
     started = time.perf_counter()

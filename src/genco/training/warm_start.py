@@ -32,7 +32,8 @@ class LoggedChoices:
 def logged_choices(
     log: EncodedLog, spaces: dict[int, LegalSpace], products: NDArray[np.int64], seed: int, max_rows: int = 20_000
 ) -> LoggedChoices:
-    """A sample of rewarded rows as positions; rows that show what is no longer a candidate, or break a rule, are left out."""
+    """A sample of rewarded rows as positions; rows that show what is no longer a candidate, or break a rule, are
+    left out."""
     rewarded = np.flatnonzero(log.reward > 0)
     if len(rewarded) > max_rows:
         rewarded = np.sort(stream(seed, "warm start rows").choice(rewarded, max_rows, replace=False))
@@ -45,13 +46,17 @@ def logged_choices(
         space = spaces.get(int(owner[rows[0]])) if len(rows) else None
         if space is None:
             continue
-        found = np.stack([_positions(space, slot, combination[rows, slot]) for slot in range(combination.shape[1])], axis=1)
+        found = np.stack(
+            [_positions(space, slot, combination[rows, slot]) for slot in range(combination.shape[1])], axis=1
+        )
         known = np.flatnonzero((found >= 0).all(axis=1))
         known = known[space.is_legal(found[known].astype(np.int32))] if len(known) else known
         parts.append((rewarded[rows[known]], found[known], table_row[int(owner[rows[0]])]))
     if not parts:
         none = np.zeros(0, dtype=np.int64)
-        return LoggedChoices(none, none, np.zeros((0, log.combination.shape[1]), dtype=np.int64), np.zeros(0, np.float32))
+        return LoggedChoices(
+            none, none, np.zeros((0, log.combination.shape[1]), dtype=np.int64), np.zeros(0, np.float32)
+        )
     chosen = np.concatenate([rows for rows, _, _ in parts])
     return LoggedChoices(
         np.concatenate([np.full(len(rows), row) for rows, _, row in parts]),
@@ -78,7 +83,8 @@ def warm_start(
     seed: int,
     mask_of: MaskOf | None = None,
 ) -> float:
-    """Run `config.warm_start_steps` steps; returns the last mean log-likelihood (0 where there was nothing to learn from)."""
+    """Run `config.warm_start_steps` steps; returns the last mean log-likelihood (0 where there was nothing to
+    learn from)."""
     optimiser = torch.optim.Adam(generator.parameters(), lr=config.learning_rate)
     last = 0.0
     for step in range(config.warm_start_steps if len(choices) else 0):

@@ -1,0 +1,41 @@
+"""What a benchmark suite is: named units of work, a function that measures one, and a table of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+Progress = Callable[[str, dict[str, float]], None]
+Config = Mapping[str, Any]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `genco bench` was told. num_seeds: None = as many as the suite runs by default · table: a file of the
+    user's."""
+
+    num_seeds: int | None = None
+    quick: bool = False
+    table: Path | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One benchmark.
+
+    configuration: everything that decides the numbers, but not how many seeds · keys: columns that name a unit of
+    work · units: all units of so many seeds (None = the default), each a table of `keys` · measure: (unit,
+    configuration, scratch folder, progress) -> the unit's rows, without `keys` · table: Markdown of all rows.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    configuration: Callable[[Options], dict[str, Any]]
+    units: Callable[[Config, int | None], list[Row]]
+    measure: Callable[[Row, Config, Path, Progress], list[Row]]
+    table: Callable[[pl.DataFrame, Config], str]
