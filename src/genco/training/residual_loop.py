@@ -45,13 +45,17 @@ def fit_residual(
     held_out_model: AdditiveModel,
     tables: ContentTables,
     seed: int,
+    calibration: tuple[float, float] = (1.0, 0.0),
     force: bool = False,
     num_rows: int = 131_072,
     num_held_out: int = 100_000,
     max_epochs: int = 2,
 ) -> ResidualFit:
     """Fit on up to `num_rows` rows, judge on held-out rows. It is kept when the gain exceeds
-    two standard errors and one nat, or `force`."""
+    two standard errors and one nat, or `force`.
+
+    The additive model is calibrated first, (slope, intercept), so that a residual earns nothing by calibrating it.
+    """
     torch.manual_seed(int(stream(seed, "residual").integers(2**31)))
     log, held_out = model.log, held_out_model.log
     chosen = _draw(log, num_rows, seed)
@@ -62,14 +66,14 @@ def fit_residual(
     for epoch in range(max_epochs):
         order = stream(seed, "residual", epoch).permutation(chosen)
         for start in range(0, len(order), BATCH):
-            part = _rows(model, appeal, tables, np.sort(order[start : start + BATCH]))
+            part = _rows(model, appeal, tables, calibration, np.sort(order[start : start + BATCH]))
             logit = part.offset + net(part.latents, part.present, part.context).sum(1)
             loss = (part.trials * F.softplus(logit) - part.reward * logit).sum() / part.trials.sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             seen += len(part.offset)
-        gain, error = _gain(net, held_out_model, appeal, tables, judged)
+        gain, error = _gain(net, held_out_model, appeal, tables, calibration, judged)
         if best is None or gain > best_gain:
             best, best_gain, best_error = copy.deepcopy(net), gain, error
         if gain <= 0:
@@ -102,9 +106,17 @@ def _inputs(log: EncodedLog, tables: ContentTables) -> tuple[torch.Tensor, torch
     return torch.from_numpy(latents), torch.from_numpy(present), torch.from_numpy(context)
 
 
-def _rows(model: AdditiveModel, appeal: NDArray[np.floating], tables: ContentTables, rows: NDArray[np.int64]) -> _Rows:
+def _rows(
+    model: AdditiveModel,
+    appeal: NDArray[np.floating],
+    tables: ContentTables,
+    calibration: tuple[float, float],
+    rows: NDArray[np.int64],
+) -> _Rows:
     log = model.log.take(rows)
-    offset = np.asarray(appeal, dtype=np.float32)[log.group] + model.uplift_of(log).numpy()
+    slope, intercept = calibration
+    offset = np.asarray(appeal, dtype=np.float32)[log.group] + slope * model.uplift_of(log).numpy() + intercept
+    offset = offset.astype(np.float32)
     offset_and_counts = (torch.from_numpy(values) for values in (offset, log.trials, log.reward))
     return _Rows(*_inputs(log, tables), *offset_and_counts)
 
@@ -115,12 +127,13 @@ def _gain(
     model: AdditiveModel,
     appeal: NDArray[np.floating],
     tables: ContentTables,
+    calibration: tuple[float, float],
     rows: NDArray[np.int64],
 ) -> tuple[float, float]:
     """Held-out log-likelihood gained over the additive model, and its standard error."""
     gains = []
     for start in range(0, len(rows), 4 * BATCH):
-        part = _rows(model, appeal, tables, rows[start : start + 4 * BATCH])
+        part = _rows(model, appeal, tables, calibration, rows[start : start + 4 * BATCH])
         logit = part.offset + net(part.latents, part.present, part.context).sum(1)
         before = part.reward * part.offset - part.trials * F.softplus(part.offset)
         gains.append(part.reward * logit - part.trials * F.softplus(logit) - before)

@@ -21,6 +21,7 @@ from genco.models.evidence import GaussianStatistics, Posterior, fit_evidence, s
 from genco.rng import stream
 from genco.runtime.terms import TermLayout
 
+MIN_CURVATURE_ROWS = 1_000
 Weights = NDArray[np.float64]
 Progress = Callable[[str, dict[str, float]], None]
 
@@ -46,9 +47,14 @@ class RewardModelConfig:
     def __post_init__(self) -> None:
         if self.residual not in ("auto", "on", "off"):
             raise ConfigError(f'Parameter `residual` should be "auto", "on" or "off". Found {self.residual!r}.')
-        for name in ("max_own_rank", "max_pair_rank", "max_rounds", "curvature_rows"):
+        for name in ("max_own_rank", "max_pair_rank", "max_rounds"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Parameter `{name}` should be positive. Found `{name} = {getattr(self, name)}`.")
+        if self.curvature_rows < MIN_CURVATURE_ROWS:
+            raise ConfigError(
+                f"Parameter `curvature_rows` should be at least {MIN_CURVATURE_ROWS:,}. "
+                f"Found `curvature_rows = {self.curvature_rows}`."
+            )
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from genco.training.exposure import Exposure
 from genco.training.residual_loop import ResidualFit, fit_residual, residual_values
 from genco.training.reward_model_loop import AdditiveFit, FitResult, RewardModelConfig
 
+MAX_PAIR_WEIGHTS = 2_000
 Progress = Callable[[str, dict[str, float]], None]
 
 
@@ -127,15 +129,16 @@ def _layout(
     index = {name: i for i, name in enumerate(catalogue.components)}
     ranks = [projections[kind].rank for kind in encoders.kinds]
     identity = [name in encoders.identities for name in catalogue.components]
+    slot_component = tuple(index[slot.component] for slot in catalogue.slots)
     optional = [
         any(not slot.required for slot in catalogue.slots if slot.component == name) for name in catalogue.components
     ]
     return TermLayout(
-        slot_component=tuple(index[slot.component] for slot in catalogue.slots),
+        slot_component=slot_component,
         component_names=catalogue.components,
         component_kind=encoders.kinds,
         own_rank=tuple(ranks),
-        pair_rank=tuple(r if own else min(r, config.max_pair_rank) for r, own in zip(ranks, identity, strict=True)),
+        pair_rank=_pair_ranks(slot_component, ranks, identity, config.max_pair_rank),
         optional=tuple(optional),
         num_context=encoders.context.dim,
         own=config.own,
@@ -143,6 +146,25 @@ def _layout(
         context=config.context,
         own_context=config.own_context,
     )
+
+
+def _pair_ranks(
+    slot_component: tuple[int, ...], ranks: list[int], identity: list[bool], max_pair_rank: int
+) -> tuple[int, ...]:
+    """Dimensions of each component in pair terms.
+
+    A component that is its own content is there with every element; while pairs would take more than `MAX_PAIR_WEIGHTS`
+    weights, the largest such component is left out of them.
+    """
+    found = [rank if own else min(rank, max_pair_rank) for rank, own in zip(ranks, identity, strict=True)]
+    pairs = {tuple(sorted(pair)) for pair in combinations(slot_component, 2)}
+    while sum(found[a] * found[b] for a, b in pairs) > MAX_PAIR_WEIGHTS:
+        paired = {component for pair in pairs for component in pair}
+        left = [component for component in paired if identity[component] and found[component]]
+        if not left:
+            break
+        found[max(left, key=lambda component: found[component])] = 0
+    return tuple(found)
 
 
 def _divide(log: EncodedLog, dataset: Dataset, split: Split) -> tuple[EncodedLog, EncodedLog]:
@@ -217,7 +239,8 @@ def _fit_residual(
         return ResidualFit(None, 0.0, 0.0, 0)
     judged = AdditiveModel(fit.layout, tables, held_out, result.state.theta, result.state.element_effect)
     force = config.residual == "on"
-    return fit_residual(fit.model(result.state), fit.appeal_of(result.state), judged, tables, seed, force)
+    calibration = _calibrate(fit, result, held_out, tables, ResidualFit(None, 0.0, 0.0, 0))
+    return fit_residual(fit.model(result.state), fit.appeal_of(result.state), judged, tables, seed, calibration, force)
 
 
 def _calibrate(
