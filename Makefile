@@ -7,7 +7,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   := build/demo
-SUITE  ?= scenarios
+SUITE  ?= scenarios wide upworthy latency throughput
+# Real data for the suite upworthy, which is left out where there are none.
+ARCHIVE := $(firstword $(wildcard $(or $(GENCO_DATA),../shared/data)/upworthy/*.parquet))
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -72,8 +74,14 @@ frozen: install  ## compare the public API and the command line with tests/golde
 freeze: install  ## rewrite tests/golden/public_api.txt, tests/golden/cli.txt and docs/reference/cli.md
 	$(BIN)/python tools/frozen_lists.py --write
 
-bench: install  ## run a benchmark suite: make bench SUITE=scenarios
-	$(BIN)/genco bench $(SUITE) --quick --out build/bench/$(SUITE)
+bench: install  ## the benchmark suites in quick form, or one: make bench SUITE=latency
+	@set -e; for suite in $(SUITE); do \
+	  if [ $$suite != upworthy ]; then table=; elif [ -n "$(ARCHIVE)" ]; then table="--table $(ARCHIVE)"; \
+	  else echo "==> upworthy: left out, its data were not found; set GENCO_DATA to the folder that holds them"; continue; fi; \
+	  echo "==> $$suite"; \
+	  rm -rf build/bench/$$suite; \
+	  $(BIN)/genco bench $$suite --quick $$table --out build/bench/$$suite; \
+	done
 
 clean:  ## remove what the targets made, the virtual environment included
 	rm -rf build site dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

@@ -12,8 +12,6 @@ from genco.policies.optimizer import load
 from genco.simulator.folder import simulate_to_folder
 from genco.simulator.scenarios import ComponentSpec, Scenario, scenario_named
 from genco.storage.dataset import open_dataset
-from genco.training.config import config_from
-from genco.training.train import train
 
 
 def simulate_world(
@@ -44,6 +42,9 @@ def changed_scenario(scenario: Scenario, products: int | None, candidates: list[
 
 def train_world(data: str, out: str, config: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Train both stages; returns what was measured. Peak memory is that of this process, which does nothing else."""
+    from genco.training.config import config_from  # torch, which the other steps do without
+    from genco.training.train import train
+
     return dict(train(open_dataset(data), out, config_from(config), progress=progress).info["measured"])
 
 

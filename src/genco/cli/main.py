@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from genco.cli.bench_command import bench
 from genco.cli.errors import Commands
 from genco.cli.evaluate_command import evaluate
 from genco.cli.generate_command import generate
@@ -44,4 +45,5 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("generate")(generate)
 app.command("report")(report)
+app.command("bench")(bench)
 # A new verb: one import above, one line here.

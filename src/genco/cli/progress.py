@@ -34,6 +34,7 @@ STAGES = {
     "generator": Stage("step", None, "steps", {"reward": "reward", "entropy": "entropy"}),
     "evaluate": Stage("request", "of", "requests", {}),
     "report": Stage("part", "of", "parts", {}),
+    "bench": Stage("unit", "of", "units", {}),
 }
 
 

@@ -113,8 +113,8 @@ def table(rows: pl.DataFrame, config: Config) -> str:
         lines.append([str(slots), f"{candidates:,}", size, *(f"{row[name]:.2f}" for name in FIGURES)])
     parts = [
         "# Latency\n",
-        f"Milliseconds on one thread, product encodings cached. A proposal: {NUM_PROPOSALS} generated, refined, the best chosen. "
-        f"Stage 1 is not trained.\n\n{markdown_table(HEADER, lines)}",
+        f"Milliseconds on one thread, product encodings cached. A proposal: {NUM_PROPOSALS} generated, refined, the "
+        f"best chosen. Stage 1 is not trained.\n\n{markdown_table(HEADER, lines)}",
     ]
     four = mean.filter(pl.col("slots") == 4)
     for name in ("propose", "decide"):

@@ -37,6 +37,7 @@ def configuration(options: Options) -> dict[str, Any]:
     quick = options.quick
     return {
         "impressions": {name: 100_000 if quick else SCENARIOS[name].num_impressions for name in NAMES},
+        "products": None,
         "requests": 60 if quick else 400,
         "training": {"training": {"steps": 50}} if quick else {},
         "seeds": 1 if quick else 3,
@@ -54,6 +55,7 @@ def measure(unit: Row, config: Config, scratch: Path, progress: Progress) -> lis
     data, run = str(scratch / "world"), str(scratch / "run")
     num = config["impressions"][unit["scenario"]]
     world = {"scenario": unit["scenario"], "impressions": num, "seed": unit["seed"], "out": data}
+    world["products"] = config["products"]
     call_apart(simulate_world, world, progress)
     call_apart(train_world, {"data": data, "out": run, "config": config["training"]}, progress)
     asked = {"run": run, "data": data, "requests": config["requests"], "seed": unit["seed"]}

@@ -18,7 +18,8 @@ HEADER = ("impressions", "impressions/s", "reward model s", "all s", "peak MiB")
 def configuration(options: Options) -> dict[str, Any]:
     """100,000 to 20 million impressions of `pairs_sparse` (4 slots); `quick`: up to 1 million. No step of stage 1."""
     sizes = [100_000, 1_000_000] if options.quick else [100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 20_000_000]
-    return {"scenario": "pairs_sparse", "impressions": sizes, "training": {"training": {"steps": 0}}, "seeds": 1}
+    training = {"training": {"steps": 0}}
+    return {"scenario": "pairs_sparse", "products": None, "impressions": sizes, "training": training, "seeds": 1}
 
 
 def units(config: Config, num_seeds: int | None) -> list[Row]:
@@ -29,8 +30,8 @@ def units(config: Config, num_seeds: int | None) -> list[Row]:
 def measure(unit: Row, config: Config, scratch: Path, progress: Progress) -> list[Row]:
     """Simulate in one process, train in another."""
     data = str(scratch / "world")
-    world = {"scenario": config["scenario"], "impressions": unit["impressions"], "seed": unit["seed"], "out": data}
-    call_apart(simulate_world, world, progress)
+    world = {"scenario": config["scenario"], "products": config["products"]}
+    call_apart(simulate_world, {**world, **unit, "out": data}, progress)
     asked = {"data": data, "out": str(scratch / "run"), "config": config["training"]}
     measured = call_apart(train_world, asked, progress)
     return [
@@ -51,7 +52,10 @@ def table(rows: pl.DataFrame, config: Config) -> str:
         own = rows.filter(pl.col("impressions") == size)
         figures = (("impressions_per_second", 0), ("reward_model_seconds", 1), ("seconds", 1), ("peak_rss_mib", 0))
         lines.append([f"{size:,}", *(mean_and_sd(own[name], digits) for name, digits in figures)])
-    said = "Impressions per second: rows that the reward model's training saw, all passes, per second of it; `all s` reads the log too."
+    said = (
+        "Impressions per second: rows that the reward model's training saw, all passes, per second of it; "
+        "`all s` reads the log too."
+    )
     return f"# Throughput\n\n{said}\n\n{markdown_table(HEADER, lines)}"
 
 

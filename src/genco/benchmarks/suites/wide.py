@@ -35,7 +35,8 @@ HEADER = ("method", "value", "standard error", "median ms", "p99 ms", "predicted
 
 
 def _best(policy: GenerativePolicy, request: Request, positions: Positions) -> Positions:
-    return positions[int(policy.scores(request, positions).argmax())]
+    best: Positions = positions[int(policy.scores(request, positions).argmax())]
+    return best
 
 
 def _ascent(num: int) -> Search:
@@ -47,7 +48,7 @@ def _ascent(num: int) -> Search:
 
 
 METHODS: dict[str, Search] = {
-    "generator, greedy": lambda policy, request, rng: request.policy.greedy()[0],
+    "generator, greedy": lambda policy, request, rng: request.policy.greedy(),
     "generator, best of 16": lambda policy, request, rng: _best(policy, request, request.policy.propose(16, rng)[0]),
     "generator + refine, 16": lambda policy, request, rng: policy.best(request, 16, rng)[0],
     "random-start ascent, 16": _ascent(16),
@@ -134,8 +135,9 @@ def search_world(run: str, data: str, requests: int, seed: int, progress: Progre
 def table(rows: pl.DataFrame, config: Config) -> str:
     """Value against time by method, one table per state of the attention residual, and who wins."""
     parts = [
-        f"# Wide\n\nScenario `{config['scenario']}`, {config['impressions']:,} impressions. Value: 0 = uniform play, 1 = the best "
-        "combination that coordinate ascent on the true logit finds. Time: one request on one thread, tables included.\n"
+        f"# Wide\n\nScenario `{config['scenario']}`, {config['impressions']:,} impressions. Value: 0 = uniform play, "
+        "1 = the best combination that coordinate ascent on the true logit finds. Time: one request on one thread, "
+        "tables included.\n"
     ]
     for residual in config["residual"]:
         own = rows.filter(pl.col("residual") == residual)
@@ -163,7 +165,9 @@ def _winner(scores: dict[str, tuple[float, float, float]]) -> str:
     fast = min(near, key=lambda method: scores[method][2])
     said = f"Highest value: {best} ({value:.3f} in {milliseconds:.2f} ms)."
     if fast != best:
-        said += f" Within one standard error of it and faster: {fast} ({scores[fast][0]:.3f} in {scores[fast][2]:.2f} ms)."
+        said += (
+            f" Within one standard error of it and faster: {fast} ({scores[fast][0]:.3f} in {scores[fast][2]:.2f} ms)."
+        )
     return said
 
 

@@ -1,0 +1,49 @@
+"""`genco bench`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genco.cli.errors import Interrupted
+from genco.cli.options import AsJson, Out
+from genco.cli.output import show
+from genco.cli.progress import shown_progress
+
+
+class SuiteName(StrEnum):
+    """Suites of `genco.benchmarks.suites.SUITE_NAMES`."""
+
+    scenarios = "scenarios"
+    wide = "wide"
+    upworthy = "upworthy"
+    latency = "latency"
+    throughput = "throughput"
+
+
+def bench(
+    suite: Annotated[SuiteName, typer.Argument(help="What to measure.")],
+    out: Out,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Seeds (folds of upworthy); the suite's own by default.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small logs, one seed: minutes instead of hours.")] = False,
+    table: Annotated[
+        Path | None, typer.Option(help="The archive's file of packages, for upworthy.", metavar="FILE")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Run a benchmark: raw rows, a table and the exact configuration. What is finished is not run again."""
+    from genco.benchmarks.run_suite import run_suite
+    from genco.benchmarks.suite import Options
+    from genco.benchmarks.suites import suite_named
+
+    with shown_progress() as progress:
+        try:
+            result = run_suite(suite_named(suite.value), out, Options(seeds, quick, table), progress=progress)
+        except KeyboardInterrupt as stop:
+            raise Interrupted("Finished rows are kept. To continue: the same command.") from stop
+    show({"out": str(out), **result}, result["table"], json)
