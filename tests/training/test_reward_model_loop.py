@@ -195,7 +195,13 @@ def test_one_row() -> None:
     assert np.isfinite(result.state.theta).all()
 
 
-@pytest.mark.parametrize("name", ["max_own_rank", "max_pair_rank", "max_rounds", "curvature_rows"])
+def test_too_few_rows_for_the_curvature_are_refused() -> None:
+    """From a handful of rows it is all but singular: three used to end in weights that are no numbers."""
+    with pytest.raises(ConfigError, match=r"`curvature_rows` should be at least 1,000. Found `curvature_rows = 3`"):
+        RewardModelConfig(curvature_rows=3)
+
+
+@pytest.mark.parametrize("name", ["max_own_rank", "max_pair_rank", "max_rounds"])
 def test_counts_must_be_positive(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"`{name}` should be positive. Found `{name} = 0`"):
         RewardModelConfig(**{name: 0})

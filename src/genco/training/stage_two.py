@@ -200,7 +200,7 @@ def _reward_model(
     logged = set(np.flatnonzero(result.logged_products).tolist())
     effects: dict[str, tuple[float, float]] = {}
     pool_effect = np.zeros_like(tables.pool_empty)
-    if state.element_variance > 0:
+    if state.element_variance > 0 or state.element_effect.any():
         pool_effect = tables.pool_mean_of(state.element_effect)
         ids = catalogue.elements["element_id"].to_list()
         variance = 1.0 / (state.element_curvature + 1.0 / max(state.element_variance, 1e-12))
