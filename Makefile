@@ -33,9 +33,9 @@ demo: install  ## simulate, train both stages, rank combinations, write an HTML 
 	rm -rf $(DEMO)
 	$(BIN)/genco simulate --scenario jd_card --impressions 300000 --seed 1 --out $(DEMO)/data
 	@echo "==> [2/5] train: reward model, then generator"
-	$(BIN)/genco train --data $(DEMO)/data --out $(DEMO)/run
+	$(BIN)/genco train --data $(DEMO)/data --out $(DEMO)/run --config tools/demo.toml
 	@echo "==> [3/5] evaluate against the simulator's truth"
-	$(BIN)/genco evaluate --run $(DEMO)/run --data $(DEMO)/data
+	$(BIN)/genco evaluate --run $(DEMO)/run --data $(DEMO)/data --requests 40
 	@echo "==> [4/5] the five best combinations of the first product"
 	$(BIN)/genco generate --run $(DEMO)/run --product "$$($(BIN)/python tools/first_product.py $(DEMO)/data)" -k 5
 	@echo "==> [5/5] report"

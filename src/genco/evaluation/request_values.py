@@ -181,4 +181,4 @@ def _served(
     decision = policy.decide(request)
     if legal is not None:
         return float(decision.propensity(legal) @ probability(legal))
-    return float(np.mean([probability(decision.choose(rng)[0][None])[0] for _ in range(SERVED_DRAWS)]))
+    return float(probability(decision.sample(rng, SERVED_DRAWS)).mean())
