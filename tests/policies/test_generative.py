@@ -124,11 +124,11 @@ def test_what_cannot_be_asked() -> None:
     policy = policy_of()
     with pytest.raises(ConfigError, match=r"`k` should be positive. Found `k = 0`"):
         policy.propose(policy.request(0, CONTEXT), 0, np.random.default_rng(0))
-    with pytest.raises(RuleError, match="p0.title0"):
+    with pytest.raises(RuleError, match=r"p0\.title0"):
         policy.request(0, CONTEXT, {"title": "p0.title0"}, frozenset({"p0.title0"}))
     with pytest.raises(UnknownIdError, match="nowhere"):
         policy.request(0, CONTEXT, {"nowhere": "p0.title0"})
-    with pytest.raises(UnknownIdError, match="p9.title0"):
+    with pytest.raises(UnknownIdError, match=r"p9\.title0"):
         policy.request(0, CONTEXT, {"title": "p9.title0"})
 
 

@@ -77,7 +77,7 @@ def test_contexts(pairs_optimizer: Optimizer) -> None:
     known, unknown = pairs_optimizer.context({"segment": "s1"}), pairs_optimizer.context({"segment": "never seen"})
     assert known.sum() == 1 and not unknown.any()
     np.testing.assert_array_equal(pairs_optimizer.context(), unknown)
-    with pytest.raises(UnknownIdError, match="Unknown context column 'device'. The run has: segment"):
+    with pytest.raises(UnknownIdError, match=r"Unknown context column 'device'\. The run has: segment"):
         pairs_optimizer.context({"device": "phone"})
 
 
@@ -157,5 +157,5 @@ def test_a_numeric_context_refuses_words() -> None:
 
     encoder = ContextEncoder.fit({"hour": np.array([1.0, 3.0])})
     assert encoder.transform_some({"hour": "3"}).tolist() == [1.0]
-    with pytest.raises(DataError, match="'hour': a number is expected. Found 'noon'"):
+    with pytest.raises(DataError, match=r"'hour': a number is expected\. Found 'noon'"):
         encoder.transform_some({"hour": "noon"})

@@ -56,7 +56,7 @@ def test_same_seed_same_bits_another_seed_others(small: Dataset, small_run: RunF
     assert any(not np.array_equal(values, other[name]) for name, values in arrays_of(small_run).items())
 
 
-class Stop(Exception):
+class ImpatienceError(Exception):
     """What an impatient user does."""
 
 
@@ -68,11 +68,11 @@ def test_interrupted_and_resumed_is_bit_identical(
 
     def impatient(stage: str, values: dict[str, float]) -> None:
         if (stage, values.get("step", values.get("round"))) == at:
-            raise Stop
+            raise ImpatienceError
 
-    with pytest.raises(Stop):
+    with pytest.raises(ImpatienceError):
         train(small, tmp_path / "run", config_from(QUICK), progress=impatient)
-    with pytest.raises(CheckpointError, match="exists. Give --resume"):
+    with pytest.raises(CheckpointError, match=r"exists\. Give --resume"):
         train(small, tmp_path / "run", config_from(QUICK))
     steps: list[float] = []
     resumed = train(
