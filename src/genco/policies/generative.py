@@ -155,7 +155,7 @@ class GenerativePolicy:
             positions = _distinct(np.concatenate([climbed, positions]))
             positions = positions[_best_first(self.scores(request, positions), positions)[:num]]
         uplift = self.scores(request, positions)
-        order = _best_first(uplift, positions)
+        order = np.argsort(-uplift, kind="stable")
         positions, uplift = positions[order], uplift[order]
         return Proposals(
             request.space,
