@@ -16,12 +16,8 @@ from tests.kits.small_models import small_catalogue, small_context, small_genera
 from torch import Tensor
 
 from genco.data.catalogue import Slot
-from genco.models.generator import CombinationGenerator, GeneratorConfig
-from genco.objectives.policy_gradient import Guess, credited_loss, leave_one_out, total_reward_loss
-from genco.policies.optimizer import Optimizer
-from genco.runtime.legal_space import legal_space
+from genco.objectives.policy_gradient import credited_loss, leave_one_out, total_reward_loss
 from genco.training.generator_loop import ProposalTables, roll_out
-from genco.training.proposal_tables import proposal_tables
 
 TEMPERATURE = 0.5
 EVERY = torch.cartesian_prod(*[torch.arange(4)] * 3)
@@ -32,8 +28,7 @@ class Game:
     """A policy over three slots of four with everything a loss asks of it, at every combination.
 
     parameters: what is differentiated · log_probs, values: [slot, combination], differentiable · credit: [slot,
-    combination] · entropy: [combination] sum of entropies along the draw, differentiable · end: [combination] ·
-    foretold, guessed: [slot, combination] mean (differentiable) and drawn value of a guess of later slots.
+    combination] · entropy: [combination] sum of entropies along the draw, differentiable · end: [combination].
     """
 
     parameters: list[Tensor]
@@ -42,8 +37,6 @@ class Game:
     credit: Tensor
     entropy: Tensor
     end: Tensor
-    foretold: Tensor
-    guessed: Tensor
 
     @property
     def probability(self) -> Tensor:
@@ -86,12 +79,7 @@ def table_game(seed: int = 0) -> Game:
     log_probs = torch.stack([p.gather(1, EVERY[:, [i]])[:, 0] for i, p in enumerate(policies)])
     credit = torch.stack([r.gather(1, EVERY[:, [i]])[:, 0] for i, r in enumerate(credits)])
     end = 0.5 * torch.randn(64, generator=rng, dtype=torch.float64)
-    guess = [torch.randn(*[4] * c, 4, generator=rng, dtype=torch.float64) for c in range(3)]
-    guess = [guess[0].expand(64, 4), guess[1][a], guess[2][a, b]]
-    foretold = torch.stack([(p.exp() * g).sum(-1) for p, g in zip(policies, guess, strict=True)])
-    guessed = torch.stack([g.gather(1, EVERY[:, [i]])[:, 0] for i, g in enumerate(guess)])
-    values = expected + TEMPERATURE * entropies
-    return Game(theta, log_probs, values, credit, TEMPERATURE * entropies.sum(0), end, foretold, guessed)
+    return Game(theta, log_probs, expected + TEMPERATURE * entropies, credit, TEMPERATURE * entropies.sum(0), end)
 
 
 def network_game(seed: int = 0) -> tuple[Game, Callable[..., object]]:
@@ -119,8 +107,6 @@ def network_game(seed: int = 0) -> tuple[Game, Callable[..., object]]:
         credit,
         draws.regulariser[0],
         0.3 * torch.randn(64, generator=torch.Generator().manual_seed(seed), dtype=torch.float64),
-        torch.stack([guess.expected for guess in draws.guesses])[:, 0],
-        torch.stack([guess.drawn for guess in draws.guesses])[:, 0],
     )
     return game, follow
 
@@ -140,20 +126,13 @@ FIRST, SECOND = (part.flatten() for part in torch.meshgrid(torch.arange(64), tor
 PAIRS = torch.stack([FIRST, SECOND], dim=1)
 
 
-Loss = Callable[[list[Tensor], list[Tensor], Tensor, Tensor, list[Tensor]], Tensor]
-
-
-def moments(game: Game, loss: Loss) -> tuple[Tensor, float]:
+def moments(game: Game, loss: Callable[[list[Tensor], list[Tensor], Tensor, Tensor], Tensor]) -> tuple[Tensor, float]:
     """Mean and total variance of the descent direction over two independent draws of the policy."""
-    leaves = [
-        part.detach()[..., PAIRS].requires_grad_()
-        for part in (game.values, game.log_probs, game.entropy, game.foretold)
-    ]
-    reward = (game.credit.sum(0) + game.end).detach()[PAIRS]
-    total = loss(list(leaves[0]), list(leaves[1]), leaves[2], reward, list(leaves[3]))
+    leaves = [part.detach()[..., PAIRS].requires_grad_() for part in (game.values, game.log_probs, game.entropy)]
+    total = loss(list(leaves[0]), list(leaves[1]), leaves[2], (game.credit.sum(0) + game.end).detach()[PAIRS])
     found = torch.autograd.grad(total * len(PAIRS), leaves, allow_unused=True)
     gradient = torch.zeros(len(PAIRS), sum(p.numel() for p in game.parameters), dtype=torch.float64)
-    for coefficient, outputs in zip(found, (game.values, game.log_probs, game.entropy, game.foretold), strict=True):
+    for coefficient, outputs in zip(found, (game.values, game.log_probs, game.entropy), strict=True):
         if coefficient is not None:
             by_slot = coefficient.reshape(-1, len(PAIRS), 2)
             jacobian = game.jacobian(outputs).reshape(len(by_slot), 64, -1)
@@ -165,23 +144,11 @@ def moments(game: Game, loss: Loss) -> tuple[Tensor, float]:
     return mean, float((weight * (gradient - mean) ** 2).sum())
 
 
-def with_credit(game: Game) -> Loss:
-    return lambda values, log_probs, entropy, reward, foretold: credited_loss(values, log_probs, game.end[PAIRS])
+def with_credit(game: Game) -> Callable[[list[Tensor], list[Tensor], Tensor, Tensor], Tensor]:
+    return lambda values, log_probs, entropy, reward: credited_loss(values, log_probs, game.end[PAIRS])
 
 
-def with_guess(game: Game) -> Loss:
-    def loss(
-        values: list[Tensor], log_probs: list[Tensor], entropy: Tensor, reward: Tensor, foretold: list[Tensor]
-    ) -> Tensor:
-        guesses = [Guess(mean, drawn) for mean, drawn in zip(foretold, game.guessed[:, PAIRS], strict=True)]
-        return credited_loss(values, log_probs, game.end[PAIRS], guesses)
-
-    return loss
-
-
-def without_credit(
-    values: list[Tensor], log_probs: list[Tensor], entropy: Tensor, reward: Tensor, foretold: list[Tensor]
-) -> Tensor:
+def without_credit(values: list[Tensor], log_probs: list[Tensor], entropy: Tensor, reward: Tensor) -> Tensor:
     return total_reward_loss(reward, log_probs, entropy)
 
 
@@ -197,7 +164,6 @@ def test_expected_gradient_is_exact_and_varies_less(seed: int) -> None:
     plain, plain_variance = moments(game, without_credit)
     assert relative_error(credited, exact) < 1e-12
     assert relative_error(plain, exact) < 1e-12
-    assert relative_error(moments(game, with_guess(game))[0], exact) < 1e-12, "any guess, even a random one"
     assert variance < 0.6 * plain_variance, f"ratio {variance / plain_variance:.2f}"
 
 
@@ -206,11 +172,8 @@ def test_expected_gradient_of_the_network_is_exact_and_varies_less() -> None:
     exact = game.exact_gradient()
     credited, variance = moments(game, with_credit(game))
     plain, plain_variance = moments(game, without_credit)
-    guessed, guessed_variance = moments(game, with_guess(game))
     assert relative_error(credited, exact) < 1e-9
     assert relative_error(plain, exact) < 1e-9
-    assert relative_error(guessed, exact) < 1e-9
-    assert guessed_variance < plain_variance, f"ratio {guessed_variance / plain_variance:.2f}"
     assert variance < plain_variance, f"ratio {variance / plain_variance:.2f}"
 
 
@@ -287,36 +250,6 @@ def counterfactual(game: Game, reward: Tensor) -> Tensor:
     return torch.stack([(policies[c] * grid).sum(c, keepdim=True).expand(4, 4, 4).reshape(64) for c in range(3)])
 
 
-def test_on_a_learned_reward_the_guess_is_what_lowers_the_variance(pairs_optimizer: Optimizer) -> None:
-    """Groups of 16 on the trained world: a third of the plain estimator's variance with the lookahead as the guess,
-    more than all of it without. The three means agree within their errors."""
-    bound, network = pairs_optimizer.policy.bound, pairs_optimizer.network
-    spaces = {p: legal_space(bound.catalogue, p) for p in range(20)}
-    context = np.eye(6, dtype=np.float32)
-    config = GeneratorConfig(**pairs_optimizer.run.info["config"]["generator"])
-    tables, _ = proposal_tables(bound, spaces, context, np.full(6, 1 / 6), config, 0, network.scale)
-    net = CombinationGenerator(3, tables.features.shape[-1], 6, config)
-    net.load_state_dict({name: torch.from_numpy(values.copy()) for name, values in network.arrays.items()})
-    product, contexts = torch.arange(20), torch.from_numpy(context[np.arange(20) % 6])
-    found: dict[str, list[Tensor]] = {"credit": [], "guess": [], "plain": []}
-    for seed in range(60):
-        draws = roll_out(net, tables, product, contexts, 16, torch.Generator().manual_seed(seed))
-        losses = {
-            "credit": credited_loss(draws.slot_values, draws.log_probs),
-            "guess": credited_loss(draws.slot_values, draws.log_probs, guesses=draws.guesses),
-            "plain": total_reward_loss(draws.credit, draws.log_probs, draws.regulariser),
-        }
-        for name, loss in losses.items():
-            parts = torch.autograd.grad(loss, list(net.parameters()), retain_graph=True, allow_unused=True)
-            found[name].append(_flat(parts, list(net.parameters())))
-    mean = {name: torch.stack(values).mean(0) for name, values in found.items()}
-    variance = {name: float(torch.stack(values).var(0).sum()) for name, values in found.items()}
-    for name in ("credit", "guess"):
-        error = ((variance[name] + variance["plain"]) / 60) ** 0.5
-        assert float((mean[name] - mean["plain"]).norm()) < 2 * error
-    assert variance["guess"] < 0.6 * variance["plain"] < 0.6 * variance["credit"]
-
-
 def test_leave_one_out_by_hand() -> None:
     """(1, 2, 6) against the means of the others (4, 3.5, 1.5)."""
     assert leave_one_out(torch.tensor([[1.0, 2.0, 6.0]])).tolist() == [[-3.0, -1.5, 4.5]]
@@ -341,19 +274,6 @@ def test_credited_loss_by_hand() -> None:
     # slot 1: end 10 against 4, so -(10 - 4) / 2 and +(10 - 4) / 2; slot 0: 13 against 5
     assert log_probs[1].grad is not None and log_probs[1].grad.tolist() == [[-3.0, 3.0]]
     assert log_probs[0].grad is not None and log_probs[0].grad.tolist() == [[-4.0, 4.0]]
-
-
-def test_a_guess_by_hand() -> None:
-    """Slot 0 is charged with 3 and 1 of slot 1's value; of these 2 and 1 were foretold, so 1 and 0 are left."""
-    values = [torch.zeros(1, 2), torch.tensor([[3.0, 1.0]])]
-    log_probs = [torch.zeros(1, 2, requires_grad=True) for _ in range(2)]
-    foretold = torch.tensor([[1.5, 1.5]], requires_grad=True)
-    nothing = Guess(torch.zeros(1, 2), torch.zeros(1, 2))
-    loss = credited_loss(values, log_probs, guesses=[Guess(foretold, torch.tensor([[2.0, 1.0]])), nothing])
-    loss.backward()
-    assert loss.item() == -(3.0 + 1.0) / 2 - 1.5
-    assert log_probs[0].grad is not None and log_probs[0].grad.tolist() == [[-0.5, 0.5]]
-    assert foretold.grad is not None and foretold.grad.tolist() == [[-0.5, -0.5]]
 
 
 def test_optimum_is_the_softmax_of_the_reward() -> None:
