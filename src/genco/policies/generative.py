@@ -153,7 +153,8 @@ class GenerativePolicy:
         if refine:
             climbed, _ = coordinate_ascent(request.tables, request.space, positions)
             positions = _distinct(np.concatenate([climbed, positions]))
-            positions = positions[_best_first(self.scores(request, positions), positions)[:num]]
+            order = np.argsort(-self.scores(request, positions), kind="stable")[:num]
+            positions = positions[order]
         uplift = self.scores(request, positions)
         order = np.argsort(-uplift, kind="stable")
         positions, uplift = positions[order], uplift[order]
@@ -208,11 +209,6 @@ def _distinct(positions: Positions) -> Positions:
     """Distinct rows in order of first appearance."""
     _, first = np.unique(positions, axis=0, return_index=True)
     return positions[np.sort(first)]
-
-
-def _best_first(uplift: Floats, positions: Positions) -> NDArray[np.int64]:
-    """Order by falling uplift, ties by position: slots of one component make ties that rounding alone would break."""
-    return np.lexsort((*positions.T[::-1], -np.round(uplift, 5)))
 
 
 def check_pins(bound: BoundRewardModel, pinned: Mapping[str, str]) -> None:

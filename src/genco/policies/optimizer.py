@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from genco.policies.generative import GenerativePolicy, Request
 from genco.runtime.attribution import Attribution
 from genco.runtime.decision import DecisionConfig
 from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_catalogue
-from genco.runtime.model_arrays import generator_from, reward_model_from
+from genco.runtime.model_arrays import generator_from, reward_model_arrays, reward_model_from
 from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import RewardModel
 from genco.storage.dataset_toml import DatasetMeta, read_meta, write_meta
@@ -87,7 +88,7 @@ class Optimizer:
         encoded = self.encoded
         bound = self.model.bind(encoded.catalogue, encoded.content, encoded.kinds, encoded.products)
         decision = DecisionConfig(**self.run.info["config"]["decision"])
-        return GenerativePolicy(bound, self.network, decision, version=str(self.run.info["fingerprint"])[:16])
+        return GenerativePolicy(bound, self.network, decision, version=model_version(self.model, self.network))
 
     def on(self, catalogue: Catalogue, meta: DatasetMeta | None = None) -> Optimizer:
         """The same run on another catalogue; elements and products it never saw fall back on content and features."""
@@ -180,6 +181,15 @@ class Optimizer:
             )
             for c, name in enumerate(self.slot_names)
         )
+
+
+def model_version(model: RewardModel, network: GeneratorWeights) -> str:
+    """Name of a model by its contents: another seed, configuration or starting point gives another version."""
+    digest = hashlib.blake2b(digest_size=8)
+    arrays = {**reward_model_arrays(model)[0], **{f"generator.{name}": a for name, a in network.arrays.items()}}
+    for name in sorted(arrays):
+        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
 
 
 def load(run: str | Path) -> Optimizer:
