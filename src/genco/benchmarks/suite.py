@@ -16,12 +16,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """What `genco bench` was told. num_seeds: None = as many as the suite runs by default · table: a file of the
-    user's."""
+    """What `genco bench` was told. num_seeds: None = as many as the suite runs by default · table: a file or folder of
+    the user's · peers: `all`, `none` or names with commas (`peer_names.chosen_peers`), None = the suite's default."""
 
     num_seeds: int | None = None
     quick: bool = False
     table: Path | None = None
+    peers: str | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,9 @@ def bench(
     table: Annotated[
         Path | None, typer.Option(help="The archive's file of packages, for upworthy.", metavar="FILE")
     ] = None,
+    peers: Annotated[
+        str | None, typer.Option(help="all, none, or names with commas; the suite's own by default.", metavar="NAMES")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Run a benchmark: raw rows, a table and the exact configuration. What is finished is not run again."""
@@ -43,7 +46,7 @@ def bench(
 
     with shown_progress() as progress:
         try:
-            result = run_suite(suite_named(suite.value), out, Options(seeds, quick, table), progress=progress)
+            result = run_suite(suite_named(suite.value), out, Options(seeds, quick, table, peers), progress=progress)
         except KeyboardInterrupt as stop:
             raise Interrupted("Finished rows are kept. To continue: the same command.") from stop
     show({"out": str(out), **result}, result["table"], json)
