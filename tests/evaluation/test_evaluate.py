@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from tests.kits.small_dataset import IMPRESSIONS
 from tests.training.test_train import QUICK, written
 
-from genco.evaluation.evaluate import VALUE_KEYS, evaluate, held_out_rows, smoothed_rates
+from genco.evaluation.evaluate import VALUE_KEYS, evaluate, held_out_rows, smoothed_rates, value_measures
 from genco.policies.optimizer import Optimizer, load
 from genco.protocols import Truth
 from genco.simulator.truth import truth_of
@@ -79,6 +80,7 @@ def test_the_demo_card_under_rules(card_optimizer: Optimizer, card: Dataset) -> 
     found = evaluate(card_optimizer, card, truth_of(card), num_requests=8)
     assert found["value.reference"] == "enumerated"
     assert found["attribution.largest_sum_error"] < 1e-5
+    assert found["attribution.shapley_audit_largest"] < 1e-5
     for key in VALUE_KEYS:
         assert found[f"value.{key}"] <= 1 + 1e-9, key
 
@@ -92,6 +94,15 @@ def test_chosen_products_only(pairs_optimizer: Optimizer, pairs: Dataset, pairs_
         for c in range(6)
     ]
     assert min(r.max() for r in rates) <= one["value.oracle_click_probability"] <= max(r.max() for r in rates)
+
+
+def test_no_drawable_request_says_so(pairs_optimizer: Optimizer, pairs: Dataset, pairs_truth: Truth) -> None:
+    """Every element is blocked since: no product has a legal combination, and no value can be had."""
+    blocked = replace(pairs.catalogue, elements=pairs.catalogue.elements.with_columns(status=pl.lit("blocked")))
+    optimizer = pairs_optimizer.on(blocked)
+    found = value_measures(optimizer, pairs_truth, np.arange(40), 5, 0, lambda stage, values: None)
+    for key in (*(f"value.{k}" for k in VALUE_KEYS), "diversity.distinct_at_16", "calibration.ece_chosen"):
+        assert found[key] is None and "legal combination" in found[f"{key}_reason"]
 
 
 def test_data_without_truth_say_so(tmp_path: Path) -> None:

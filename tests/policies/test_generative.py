@@ -10,7 +10,7 @@ from tests.kits.small_models import small_catalogue, small_context, small_genera
 
 from genco.data.rules import Distinct, Forbid, Rule
 from genco.errors import ConfigError, RuleError, UnknownIdError
-from genco.policies.generative import GenerativePolicy
+from genco.policies.generative import GenerativePolicy, best_first
 from genco.runtime.decision import DecisionConfig
 
 RULES = (Distinct(("note_1", "note_2")), Forbid((("p0.title0", "p0.image0"),)))
@@ -54,6 +54,16 @@ def test_proposals_are_ranked_distinct_and_as_many_as_asked_or_legal(num: int, r
     assert request.space.is_legal(found.positions).all()
     assert (np.diff(found.uplift) <= 0).all() and (np.diff(found.click_probability) <= 0).all()
     np.testing.assert_allclose(found.log_prob, request.policy.log_prob(found.positions), atol=1e-5)
+
+
+def test_equal_uplifts_come_in_order_of_positions() -> None:
+    """What rounding parted is one uplift; a real difference of 1e-4 is not."""
+    positions = np.array([[1, 0], [0, 2], [0, 1], [3, 3]], dtype=np.int32)
+    uplift = np.array([0.5, 0.5 + 1e-7, 0.5 - 1e-7, 0.5001], dtype=np.float32)
+    ordered, found = best_first(positions, uplift)
+    assert ordered.tolist() == [[3, 3], [0, 1], [0, 2], [1, 0]]
+    assert found[0] == np.float32(0.5001) and len(set(found[1:].tolist())) == 1
+    assert best_first(positions[:0], uplift[:0])[0].shape == (0, 2)
 
 
 def test_refinement_never_makes_the_best_worse_and_finds_the_optimum_here() -> None:

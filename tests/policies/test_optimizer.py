@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +53,22 @@ def test_same_question_same_answer(card_optimizer: Optimizer, card_run: RunFolde
     first, second = (o.generate("p00000", {"segment": "s1"}, k=5) for o in (card_optimizer, load(card_run.path)))
     assert first == second
     assert json.loads(json.dumps([p.to_dict() for p in first]))[0]["combination"] == first[0].combination
+
+
+def test_another_process_gives_the_same_list(card_optimizer: Optimizer, card_run: RunFolder) -> None:
+    """Permuted highlights are exact ties: below the best, too, they come in one order."""
+    code = (
+        "import json, sys, genco\n"
+        "found = genco.load(sys.argv[1]).generate('p00000', {'segment': 's1'}, k=40)\n"
+        "print(json.dumps([p.to_dict() for p in found]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(card_run.path)], capture_output=True, text=True, check=True)
+    there = json.loads(done.stdout)
+    here = card_optimizer.generate("p00000", {"segment": "s1"}, k=40)
+    assert [p["combination"] for p in there] == [p.combination for p in here]
+    assert [p["uplift"] for p in there] == pytest.approx([p.uplift for p in here], abs=1e-5)
+    cards = [tuple(sorted(str(e) for e in p.combination.values())) for p in here]
+    assert len(set(cards)) < len(cards)
 
 
 def test_the_whole_space_comes_out_where_it_is_small(pairs_optimizer: Optimizer) -> None:
@@ -144,6 +162,13 @@ def test_other_slots_are_refused(pairs_optimizer: Optimizer) -> None:
         pairs_optimizer.on(catalogue)
 
 
+def test_other_components_under_the_same_slot_names_are_refused(pairs_optimizer: Optimizer) -> None:
+    title, *others = pairs_optimizer.catalogue.slots
+    catalogue = replace(pairs_optimizer.catalogue, slots=(replace(title, component="image"), *others))
+    with pytest.raises(UnknownIdError, match=r"Slot 'title' should show the component 'title'.*Found 'image'"):
+        pairs_optimizer.on(catalogue)
+
+
 def test_what_is_no_run_is_refused(tmp_path: Path, pairs_run: RunFolder) -> None:
     with pytest.raises(CheckpointError, match="not a run folder"):
         load(tmp_path)
@@ -165,7 +190,7 @@ def test_the_version_is_the_model(card_optimizer: Optimizer) -> None:
     model, network = card_optimizer.model, card_optimizer.network
     version = model_version(model, network)
     assert version == card_optimizer.policy.version == model_version(model, network)
-    moved = replace(model, theta=model.theta + np.float32(1e-3))
-    assert model_version(moved, network) != version
+    for moved in (replace(model, theta=model.theta + np.float32(1e-3)), replace(model, calibration=(0.5, 0.0))):
+        assert model_version(moved, network) != version
     other = replace(network, arrays={**network.arrays, "foresight": network.arrays["foresight"] + np.float32(1e-3)})
     assert model_version(model, other) != version

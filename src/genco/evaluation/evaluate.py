@@ -15,6 +15,7 @@ from genco.evaluation.attribution import attribution_measures
 from genco.evaluation.calibration import equal_mass_bins
 from genco.evaluation.logged import LoggedRows, calibration_of, concatenate, predict, ranking_measures
 from genco.evaluation.request_values import NUM_PROPOSALS, RequestValues, request_values
+from genco.evaluation.shapley_audit import audit_measures
 from genco.policies.optimizer import Optimizer
 from genco.protocols import Truth
 from genco.rng import stream
@@ -32,8 +33,16 @@ VALUE_KEYS = (
     "random_start_refined",
 )
 NO_TRUTH = "the data hold no truth: values need the simulator or a table of true rates"
+NO_REQUEST = "no request could be drawn: none of the products has a legal combination"
 NO_CONTENT = "the truth is a table of rates: it does not say what content can explain"
 MAX_RANKING_ROWS = 2_000_000
+_OF_REQUESTS = (
+    *(f"value.{key}" for key in (*VALUE_KEYS, "uniform_click_probability", "oracle_click_probability", "reference")),
+    "diversity.best_of_16",
+    "diversity.distinct_at_16",
+    "diversity.mean_hamming",
+    "calibration.ece_chosen",
+)
 
 
 def evaluate(
@@ -73,10 +82,13 @@ def evaluate(
         ]
         result |= _nulls((*keys, "calibration.ece_chosen"), NO_TRUTH)
         result |= _diversity(optimizer, num_requests, seed)
+        result |= audit_measures(optimizer.policy, _average_requests(optimizer, min(num_requests, 100), seed))
     else:
         allowed = np.arange(dataset.catalogue.num_products) if products is None else products
         result |= value_measures(optimizer, truth, allowed, num_requests, seed, progress)
-        result |= attribution_measures(optimizer, truth, _requests(optimizer, truth, allowed, num_requests, seed))
+        requests = _requests(optimizer, truth, allowed, num_requests, seed)
+        result |= attribution_measures(optimizer, truth, requests)
+        result |= audit_measures(optimizer.policy, [(product, context) for product, _, context in requests])
     return result | _training(optimizer)
 
 
@@ -145,6 +157,8 @@ def value_measures(
     for product, number, context in _requests(optimizer, truth, products, num_requests, seed):
         found.append(request_values(truth, optimizer.policy, product, number, context, partial(smoothed, product)))
         progress("evaluate", {"request": len(found), "of": num_requests})
+    if not found:
+        return _nulls(_OF_REQUESTS, NO_REQUEST)
     uniform, oracle = (np.array([f.values[key] for f in found]) for key in ("uniform", "oracle"))
     result: dict[str, Any] = {
         "value.uniform_click_probability": float(uniform.mean()),
@@ -172,12 +186,8 @@ def _diversity(optimizer: Optimizer, num_requests: int, seed: int) -> dict[str, 
     """Distinct proposals and mean Hamming distance where there is no truth."""
     rng = stream(seed, "diversity")
     distinct, hamming = [], []
-    for product in rng.integers(optimizer.catalogue.num_products, size=min(num_requests, 100)):
-        try:
-            request = optimizer.policy.request(int(product), optimizer.context())
-        except RuleError:
-            continue
-        positions, _ = request.policy.propose(NUM_PROPOSALS, rng)
+    for product, context in _average_requests(optimizer, min(num_requests, 100), seed):
+        positions, _ = optimizer.policy.request(product, context).policy.propose(NUM_PROPOSALS, rng)
         distinct.append(len(np.unique(positions, axis=0)))
         if len(positions) > 1:
             differing = (positions[:, None, :] != positions[None, :, :]).sum(axis=2)
@@ -186,6 +196,18 @@ def _diversity(optimizer: Optimizer, num_requests: int, seed: int) -> dict[str, 
         "diversity.distinct_at_16": float(np.mean(distinct)) if distinct else None,
         "diversity.mean_hamming": float(np.mean(hamming)) if hamming else None,
     }
+
+
+def _average_requests(optimizer: Optimizer, num: int, seed: int) -> list[tuple[int, NDArray[np.float32]]]:
+    """(product row, average context) of up to `num` uniform products, those without a legal combination left out."""
+    drawn = []
+    for product in stream(seed, "requests without truth").integers(optimizer.catalogue.num_products, size=num):
+        try:
+            optimizer.policy.encoding(int(product))
+        except RuleError:
+            continue
+        drawn.append((int(product), optimizer.context()))
+    return drawn
 
 
 def smoothed_rates(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genco.errors import ConfigError, UnknownIdError
+from genco.errors import ConfigError
 from genco.rng import stream
 from genco.runtime.attribution import Attribution, attribute
 from genco.runtime.decision import Decision, DecisionConfig, candidate_set, minimum_share_parts
@@ -27,6 +27,7 @@ from genco.runtime.reward_model import BoundRewardModel
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int32]
 MAX_ENUMERATED = 4_096
+ROUNDING = 2e-6
 
 
 @dataclass(frozen=True)
@@ -153,11 +154,8 @@ class GenerativePolicy:
         if refine:
             climbed, _ = coordinate_ascent(request.tables, request.space, positions)
             positions = _distinct(np.concatenate([climbed, positions]))
-            order = np.argsort(-self.scores(request, positions), kind="stable")[:num]
-            positions = positions[order]
-        uplift = self.scores(request, positions)
-        order = np.argsort(-uplift, kind="stable")
-        positions, uplift = positions[order], uplift[order]
+        positions, uplift = best_first(positions, self.scores(request, positions))
+        positions, uplift = positions[:num], uplift[:num]
         return Proposals(
             request.space,
             positions,
@@ -211,11 +209,17 @@ def _distinct(positions: Positions) -> Positions:
     return positions[np.sort(first)]
 
 
-def check_pins(bound: BoundRewardModel, pinned: Mapping[str, str]) -> None:
-    """Raise `UnknownIdError` for a slot or element the catalogue does not have."""
-    slots = {slot.name for slot in bound.catalogue.slots}
-    for slot, element in pinned.items():
-        if slot not in slots:
-            raise UnknownIdError(f"Unknown slot {slot!r} in `pinned`. The slots are {', '.join(sorted(slots))}.")
-        if element not in bound.catalogue.element_rows:
-            raise UnknownIdError(f"Unknown element {element!r} pinned to slot {slot!r}.")
+def best_first(positions: Positions, uplift: Floats) -> tuple[Positions, Floats]:
+    """Combinations [k, slot] and their uplift [k], best first, equal ones in order of positions.
+
+    Slots of one component make exact ties, which rounding alone tells apart, and differently from process to process.
+    What rounding may have parted (neighbours within `ROUNDING` of the largest uplift, at least 1) has one uplift, the
+    largest of them.
+    """
+    falling = np.argsort(-uplift, kind="stable")
+    ranked = uplift[falling]
+    apart = -np.diff(ranked) > ROUNDING * max(1.0, float(np.abs(ranked).max(initial=0.0)))
+    group = np.concatenate([[0], np.cumsum(apart)])[: len(ranked)]
+    order = np.lexsort((*positions[falling].T[::-1], group))
+    first = np.searchsorted(group, group)
+    return positions[falling[order]], ranked[first]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genco.data.catalogue import Catalogue
+from genco.data.catalogue import Catalogue, Slot
 from genco.errors import UnknownIdError
 from genco.policies.generative import GenerativePolicy, Request
 from genco.runtime.attribution import Attribution
 from genco.runtime.decision import DecisionConfig
 from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_catalogue
-from genco.runtime.model_arrays import generator_from, reward_model_arrays, reward_model_from
+from genco.runtime.model_arrays import generator_arrays, generator_from, reward_model_arrays, reward_model_from
 from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import RewardModel
 from genco.storage.dataset_toml import DatasetMeta, read_meta, write_meta
@@ -91,10 +92,11 @@ class Optimizer:
         return GenerativePolicy(bound, self.network, decision, version=model_version(self.model, self.network))
 
     def on(self, catalogue: Catalogue, meta: DatasetMeta | None = None) -> Optimizer:
-        """The same run on another catalogue; elements and products it never saw fall back on content and features."""
-        wanted, found = [s.name for s in self.catalogue.slots], [s.name for s in catalogue.slots]
-        if wanted != found:
-            raise UnknownIdError(f"The slots of the data should be those of the run: {wanted}. Found {found}.")
+        """The same run on another catalogue; elements and products it never saw fall back on content and features.
+
+        Raises `UnknownIdError` where slots or their components are not those of the run.
+        """
+        _require_slots(self.catalogue.slots, catalogue.slots)
         encoded = encode_catalogue(catalogue, self.encoders, _text(self.run))
         return Optimizer(self.run, self.model, self.network, self.encoders, meta or self.meta, encoded)
 
@@ -183,12 +185,26 @@ class Optimizer:
         )
 
 
+def _require_slots(wanted: tuple[Slot, ...], found: tuple[Slot, ...]) -> None:
+    """Raise `UnknownIdError` unless the slots have the names and components the run was trained with, in order."""
+    names, others = [slot.name for slot in wanted], [slot.name for slot in found]
+    if names != others:
+        raise UnknownIdError(f"The slots of the data should be those of the run: {names}. Found {others}.")
+    for ours, theirs in zip(wanted, found, strict=True):
+        if ours.component != theirs.component:
+            raise UnknownIdError(
+                f"Slot {ours.name!r} should show the component {ours.component!r}, as in the run. "
+                f"Found {theirs.component!r}."
+            )
+
+
 def model_version(model: RewardModel, network: GeneratorWeights) -> str:
     """Name of a model by its contents: another seed, configuration or starting point gives another version."""
     digest = hashlib.blake2b(digest_size=8)
-    arrays = {**reward_model_arrays(model)[0], **{f"generator.{name}": a for name, a in network.arrays.items()}}
-    for name in sorted(arrays):
-        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    for arrays, description in (reward_model_arrays(model), generator_arrays(network)):
+        for name in sorted(arrays):
+            digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+        digest.update(json.dumps(description, sort_keys=True).encode())
     return digest.hexdigest()
 
 

@@ -51,10 +51,12 @@ def fit_residual(
     num_held_out: int = 100_000,
     max_epochs: int = 2,
 ) -> ResidualFit:
-    """Fit on up to `num_rows` rows, judge on held-out rows. It is kept when the gain exceeds
-    two standard errors and one nat, or `force`.
+    """Fit on up to `num_rows` rows, judge on held-out rows. It is kept when the gain exceeds two standard errors and
+    one nat, or `force`.
 
-    The additive model is calibrated first, (slope, intercept), so that a residual earns nothing by calibrating it.
+    The additive model is calibrated first, (slope, intercept), so that a residual earns nothing by calibrating it. The
+    residual is a part of the uplift, in the same units, so the slope multiplies both, here as in serving:
+    logit = appeal + slope * (additive + residual) + intercept.
     """
     torch.manual_seed(int(stream(seed, "residual").integers(2**31)))
     log, held_out = model.log, held_out_model.log
@@ -67,7 +69,7 @@ def fit_residual(
         order = stream(seed, "residual", epoch).permutation(chosen)
         for start in range(0, len(order), BATCH):
             part = _rows(model, appeal, tables, calibration, np.sort(order[start : start + BATCH]))
-            logit = part.offset + net(part.latents, part.present, part.context).sum(1)
+            logit = part.offset + calibration[0] * net(part.latents, part.present, part.context).sum(1)
             loss = (part.trials * F.softplus(logit) - part.reward * logit).sum() / part.trials.sum()
             optimiser.zero_grad()
             loss.backward()
@@ -90,7 +92,7 @@ def _draw(log: EncodedLog, num: int, seed: int) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def residual_values(net: AttentionResidual, log: EncodedLog, tables: ContentTables) -> NDArray[np.float32]:
-    """Residual of whole combinations [row] for the rows of `log`, in logits."""
+    """Residual of whole combinations [row] for the rows of `log`, in units of the uplift."""
     parts = [np.zeros(0, dtype=np.float32)]
     for start in range(0, len(log), 4 * BATCH):
         parts.append(net(*_inputs(log.take(slice(start, start + 4 * BATCH)), tables)).sum(1).numpy())
@@ -134,7 +136,7 @@ def _gain(
     gains = []
     for start in range(0, len(rows), 4 * BATCH):
         part = _rows(model, appeal, tables, calibration, rows[start : start + 4 * BATCH])
-        logit = part.offset + net(part.latents, part.present, part.context).sum(1)
+        logit = part.offset + calibration[0] * net(part.latents, part.present, part.context).sum(1)
         before = part.reward * part.offset - part.trials * F.softplus(part.offset)
         gains.append(part.reward * logit - part.trials * F.softplus(logit) - before)
     if not gains:

@@ -1,0 +1,29 @@
+"""The residual is fitted and judged as it is served: a part of the uplift, under the calibration's slope."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.kits.small_logs import log_likelihood, small_log, tables_of, with_rewards
+from tests.kits.small_models import small_model
+
+from genco.models.additive import AdditiveModel
+from genco.training.residual_loop import fit_residual, residual_values
+
+
+def test_the_gain_is_that_of_the_served_logit() -> None:
+    """logit = appeal + slope * (additive + residual) + intercept, with a slope far from 1."""
+    bound = small_model(3)
+    tables = tables_of(bound)
+    log = with_rewards(small_log(bound, 4_000), np.full(4_000, -1.0))
+    model = AdditiveModel(bound.model.layout, tables, log, np.asarray(bound.model.theta))
+    appeal = np.linspace(-2, -1, log.num_groups)
+    slope, intercept = 2.5, 0.3
+    found = fit_residual(model, appeal, model, tables, 0, (slope, intercept), force=True, max_epochs=1)
+    assert found.residual is not None
+    residual = residual_values(found.residual, log, tables).astype(float)
+    assert np.abs(residual).max() > 1e-3
+    additive = model.uplift_of(log).numpy().astype(float)
+    before = log_likelihood(appeal[log.group] + slope * additive + intercept, log)
+    served = log_likelihood(appeal[log.group] + slope * (additive + residual) + intercept, log)
+    assert found.gain == pytest.approx(served - before, rel=1e-3)
