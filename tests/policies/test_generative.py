@@ -149,7 +149,31 @@ def test_encodings_are_cached_and_the_oldest_leaves() -> None:
     policy.encoding(1)
     policy.encoding(0)
     policy.encoding(2)
-    assert policy.encoding(0) is first and list(policy._cache) == [2, 0]
+    assert policy.encoding(0) is first and policy._encodings.keys() == [2, 0]
+
+
+def test_decisions_are_remembered_and_asked_anew_under_pins() -> None:
+    policy = policy_of(cache_decisions=2)
+    first = policy.decide(policy.request(0, CONTEXT))
+    assert policy.decide(policy.request(0, CONTEXT.copy())) is first
+    assert policy.decide(policy.request(0, CONTEXT + 1)) is not first
+    pinned = policy.decide(policy.request(0, CONTEXT, {"title": "p0.title1"}))
+    assert pinned is not first and (pinned.won.positions[:, 0] == 0).all()
+    policy.decide(policy.request(1, CONTEXT))
+    again = policy.decide(policy.request(0, CONTEXT))
+    assert again is not first
+    np.testing.assert_array_equal(again.won.positions, first.won.positions)
+    every = policy.request(0, CONTEXT).space.enumerate(10_000)
+    np.testing.assert_array_equal(again.propensity(every), first.propensity(every))
+
+
+def test_a_remembered_propensity_is_the_propensity() -> None:
+    decision = policy_of(decision=DecisionConfig(epsilon=0.5)).decide(policy_of().request(0, CONTEXT))
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        chosen, propensity = decision.choose(rng)
+        assert propensity == pytest.approx(float(decision.propensity(chosen[None])[0]), rel=1e-12)
+    assert 0 < len(decision._known) <= len(decision.won.positions)
 
 
 def test_large_spaces_decide_on_beams() -> None:
@@ -158,11 +182,12 @@ def test_large_spaces_decide_on_beams() -> None:
 
     policy = policy_of(())
     request = policy.request(0, CONTEXT)
-    everything = policy.decide(request)
+    everything, _ = policy._drawn(request)
     limit, generative.MAX_ENUMERATED = generative.MAX_ENUMERATED, 100
     try:
+        some, _ = policy._drawn(request)
         narrow = policy.decide(request)
     finally:
         generative.MAX_ENUMERATED = limit
-    assert len(everything.candidates) == 768 and len(narrow.candidates) < 768
+    assert len(everything) == 768 and len(some) < 768
     check_decision(narrow, request.space, draws=6_000)

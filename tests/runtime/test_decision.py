@@ -13,7 +13,7 @@ from tests.kits.small_catalogues import catalogue_of, small_catalogues
 from genco.data.catalogue import Catalogue, Slot
 from genco.data.rules import Distinct, Forbid
 from genco.errors import ConfigError, DataError, RuleError
-from genco.runtime.decision import Decision, DecisionConfig, candidate_set, minimum_share_parts
+from genco.runtime.decision import Decision, DecisionConfig, candidate_set, minimum_share_parts, winners
 from genco.runtime.legal_space import LegalSpace, legal_space
 from genco.runtime.refine import score
 
@@ -30,11 +30,12 @@ def a_catalogue() -> Catalogue:
 
 def a_decision(catalogue: Catalogue, space: LegalSpace, config: DecisionConfig, seed: int = 0) -> Decision:
     tables = random_tables(space.sizes, seed)
-    candidates = candidate_set(tables, tables, space)
+    candidates = candidate_set(tables, lambda: tables, space)
     noise = np.random.default_rng(seed).normal(0, 1.0, (config.num_draws, len(candidates)))
     parts = minimum_share_parts(config, space, catalogue.element_rows)
     pinned = [(share, MaskedSoftmax(part, seed)) for share, part in parts]
-    return Decision(config, candidates, score(tables, candidates) + noise, MaskedSoftmax(space, seed), space, pinned)
+    won = winners(candidates, score(tables, candidates) + noise)
+    return Decision(config, won, MaskedSoftmax(space, seed), space, pinned)
 
 
 def shown_with(space: LegalSpace, positions: np.ndarray, row: int) -> np.ndarray:
@@ -73,7 +74,7 @@ def test_by_hand() -> None:
     policy = MaskedSoftmax(space, 0)
     policy._logits[0][:] = 0.0
     drawn = np.array([[1.0, 0.0], [0, 1], [0, 2], [-1, 0]])
-    decision = Decision(DecisionConfig(epsilon=0.2), np.array([[0], [1]], np.int32), drawn, policy, space)
+    decision = Decision(DecisionConfig(epsilon=0.2), winners(np.array([[0], [1]], np.int32), drawn), policy, space)
     np.testing.assert_allclose(decision.propensity(np.array([[0], [1], [2]], np.int32)), [0.3, 0.7, 0.0])
 
 
@@ -158,19 +159,17 @@ def test_configurations_out_of_range(values: dict[str, object], message: str) ->
     ],
 )
 def test_scores_that_decide_nothing(drawn: np.ndarray, message: str) -> None:
-    catalogue = catalogue_of((Slot("s0", "a"),), [("a0", "p0", "a", "approved"), ("a1", "p0", "a", "approved")])
-    space = legal_space(catalogue, 0)
     with pytest.raises(DataError, match=message):
-        Decision(DecisionConfig(), np.array([[0], [1]], np.int32), drawn, MaskedSoftmax(space, 0), space)
+        winners(np.array([[0], [1]], np.int32), drawn)
 
 
 def test_candidates_are_all_or_the_best_of_both_bounds() -> None:
     space = legal_space(a_catalogue(), 0)
     tables, upper = random_tables(space.sizes, 1), random_tables(space.sizes, 2)
-    np.testing.assert_array_equal(candidate_set(tables, upper, space), space.enumerate(LIMIT))
-    some = candidate_set(tables, upper, space, limit=10, beam_width=6)
+    np.testing.assert_array_equal(candidate_set(tables, lambda: upper, space), space.enumerate(LIMIT))
+    some = candidate_set(tables, lambda: upper, space, limit=10, beam_width=6)
     assert 6 <= len(some) <= 12 and len(np.unique(some, axis=0)) == len(some) and space.is_legal(some).all()
-    np.testing.assert_array_equal(some, candidate_set(tables, upper, space, limit=10, beam_width=6))
+    np.testing.assert_array_equal(some, candidate_set(tables, lambda: upper, space, limit=10, beam_width=6))
 
 
 def test_one_legal_combination_is_served_for_certain() -> None:

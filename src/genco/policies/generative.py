@@ -1,12 +1,11 @@
 """The two-stage policy of one run on one catalogue: propose, score, refine, explain, decide. Torch-free.
 
 Product encodings are cached; a request costs the decoder, a few table look-ups and, for a decision, the posterior
-draws.
+draws, whose outcome is cached too.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,11 +15,12 @@ from numpy.typing import NDArray
 from genco.errors import ConfigError
 from genco.rng import stream
 from genco.runtime.attribution import Attribution, attribute
-from genco.runtime.decision import Decision, DecisionConfig, candidate_set, minimum_share_parts
+from genco.runtime.decision import Decision, DecisionConfig, candidate_set, minimum_share_parts, winners
 from genco.runtime.decoding import RequestPolicy
 from genco.runtime.legal_space import LegalSpace, RuleBook, legal_space
 from genco.runtime.posterior_draws import PosteriorDraws
 from genco.runtime.product_encoding import GeneratorWeights, ProductEncoding, encode_product
+from genco.runtime.recent import Recent
 from genco.runtime.refine import AdditiveTables, coordinate_ascent, score
 from genco.runtime.reward_model import BoundRewardModel
 
@@ -71,25 +71,22 @@ class GenerativePolicy:
         decision: DecisionConfig | None = None,
         version: str = "0",
         cache_products: int = 4_096,
+        cache_decisions: int = 8_192,
     ) -> None:
         self.bound, self.network, self.version = bound, network, version
         self.decision = decision or DecisionConfig()
         self.rule_book = RuleBook(bound.catalogue)
-        self._cache: OrderedDict[int, ProductEncoding] = OrderedDict()
-        self._cache_products = cache_products
+        self._encodings: Recent[int, ProductEncoding] = Recent(cache_products)
+        self._decisions: Recent[tuple[int, bytes], Decision] = Recent(cache_decisions)
         self._draws = PosteriorDraws(bound, version)
 
     def encoding(self, product: int) -> ProductEncoding:
         """The product's encoding, from the cache where it is there."""
-        found = self._cache.get(product)
+        found = self._encodings.get(product)
         if found is None:
             space = legal_space(self.bound.catalogue, product, book=self.rule_book)
             found = encode_product(self.bound, self.network, product, space)
-            self._cache[product] = found
-            if len(self._cache) > self._cache_products:
-                self._cache.popitem(last=False)
-        else:
-            self._cache.move_to_end(product)
+            self._encodings.put(product, found)
         return found
 
     def request(
@@ -175,17 +172,35 @@ class GenerativePolicy:
         return positions[top], float(uplift[top])
 
     def decide(self, request: Request) -> Decision:
-        """The exploring decision with exact propensity; deterministic given model version, product and context."""
-        upper = self._draws.upper_tables(request.tables, request.product, request.context, request.space)
-        candidates = candidate_set(request.tables, upper, request.space, MAX_ENUMERATED)
-        drawn = self._draws.scores(request.product, request.context, request.space, candidates, self.decision)
-        if self.bound.model.residual is not None:
-            drawn = drawn + self.residual_parts(request, candidates).sum(axis=1)[None]
+        """The exploring decision with exact propensity; deterministic given model version, product and context.
+
+        The last decisions without pins and exclusions are remembered, so that asking again costs next to nothing.
+        """
+        if request.encoding is not self._encodings.get(request.product):
+            return self._decision(request)
+        key = request.product, request.context.tobytes()
+        found = self._decisions.get(key)
+        if found is None:
+            found = self._decision(request)
+            self._decisions.put(key, found)
+        return found
+
+    def _decision(self, request: Request) -> Decision:
+        won = winners(*self._drawn(request))
         parts = minimum_share_parts(self.decision, request.space, self.bound.catalogue.element_rows)
         pinned = [
             (share, RequestPolicy(request.encoding, self.network, request.context, space)) for share, space in parts
         ]
-        return Decision(self.decision, candidates, drawn, request.policy, request.space, pinned)
+        return Decision(self.decision, won, request.policy, request.space, pinned)
+
+    def _drawn(self, request: Request) -> tuple[Positions, Floats]:
+        """What posterior draws choose among [num, slot], and the scores of each draw [draw, num]."""
+        at = request.tables, request.product, request.context, request.space
+        candidates = candidate_set(request.tables, lambda: self._draws.upper_tables(*at), request.space, MAX_ENUMERATED)
+        drawn = self._draws.scores(*at, candidates, self.decision)
+        if self.bound.model.residual is not None:
+            drawn = drawn + self.residual_parts(request, candidates).sum(axis=1)[None]
+        return candidates, drawn
 
     def attribution(self, request: Request, positions: Positions) -> Attribution:
         """Exact additive credit of every slot with its interval."""

@@ -10,7 +10,7 @@ only combinations with e, with the probabilities of that decoding, so it is exac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -84,29 +84,45 @@ def minimum_share_parts(
     return tuple(parts)
 
 
+@dataclass(frozen=True)
+class Winners:
+    """The distribution q: combinations that win posterior draws.
+
+    positions: [num, slot] distinct, in the candidates' order · share: [num] of the draws that each wins, all positive.
+    """
+
+    positions: Positions
+    share: Floats
+
+
+def winners(candidates: Positions, drawn: NDArray[np.floating]) -> Winners:
+    """Who wins. candidates: [num, slot] distinct legal positions · drawn: [draw, num] their scores under the draws.
+
+    Raises `DataError` for scores that are not finite or of another shape.
+    """
+    share = _win_share(drawn, len(candidates))
+    won = np.flatnonzero(share)
+    return Winners(np.ascontiguousarray(candidates[won], dtype=np.int32), share[won])
+
+
 class Decision:
     """The served distribution of one request.
 
-    candidates: [num, slot] distinct legal positions · drawn: [draw, num] scores under posterior draws · policy: the
-    generative policy of the request · pinned: (share, policy under that restriction) of `minimum_share_parts`.
-    Raises `ConfigError` when epsilon and the shares exceed 1, `DataError` for scores that are not finite.
+    won: who wins the posterior draws · policy: the generative policy of the request · pinned: (share, policy under that
+    restriction) of `minimum_share_parts`. Raises `ConfigError` when epsilon and the shares exceed 1.
     """
 
     def __init__(
         self,
         config: DecisionConfig,
-        candidates: Positions,
-        drawn: NDArray[np.floating],
+        won: Winners,
         policy: Policy,
         space: LegalSpace,
         pinned: Sequence[tuple[float, Policy]] = (),
     ) -> None:
-        self.config, self.policy, self.space, self.pinned = config, policy, space, tuple(pinned)
-        self.candidates = np.ascontiguousarray(candidates, dtype=np.int32)
+        self.config, self.won, self.policy, self.space, self.pinned = config, won, policy, space, tuple(pinned)
         self.weights = _weights(config, [share for share, _ in self.pinned])
-        self.win_share = _win_share(drawn, len(self.candidates))
-        winners = np.flatnonzero(self.win_share)
-        self._won = {self.candidates[at].tobytes(): float(self.win_share[at]) for at in winners}
+        self._known: dict[bytes, float] = {}
 
     @property
     def greedy_weight(self) -> float:
@@ -121,21 +137,28 @@ class Decision:
         rows = rows[legal]
         if not len(rows):
             return total
-        won = np.array([self._won.get(row.tobytes(), 0.0) for row in rows])
+        same = (rows[:, None, :] == self.won.positions[None]).all(axis=2)
+        won = same @ self.won.share
         parts = [won, np.exp(_log_prob(self.policy, rows)), np.exp(self.space.uniform_log_prob(rows))]
         parts += [np.exp(_log_prob(policy, rows)) for _, policy in self.pinned]
         total[legal] = self.weights @ np.stack(parts)
         return total
 
     def choose(self, rng: np.random.Generator) -> tuple[Positions, float]:
-        """One combination [slot] and its propensity."""
+        """One combination [slot] and its propensity, which is remembered for those who win posterior draws."""
         positions = self.sample(rng, 1)
-        return positions[0], float(self.propensity(positions)[0])
+        key = positions.tobytes()
+        known = self._known.get(key)
+        if known is None:
+            known = float(self.propensity(positions)[0])
+            if (positions == self.won.positions).all(axis=1).any():
+                self._known[key] = known
+        return positions[0], known
 
     def sample(self, rng: np.random.Generator, num: int) -> Positions:
         """`num` independent combinations [num, slot]."""
         counts = [int(count) for count in rng.multinomial(num, self.weights)]
-        parts = [self.candidates[rng.choice(len(self.candidates), counts[0], p=self.win_share)]]
+        parts = [self.won.positions[rng.choice(len(self.won.share), counts[0], p=self.won.share)]]
         if counts[1]:
             parts.append(self.policy.sample(rng, counts[1])[0])
         if counts[2]:
@@ -176,14 +199,19 @@ def _log_prob(policy: Policy, positions: Positions) -> Floats:
 
 
 def candidate_set(
-    tables: AdditiveTables, upper: AdditiveTables, space: LegalSpace, limit: int = 4_096, beam_width: int = 64
+    tables: AdditiveTables,
+    upper: Callable[[], AdditiveTables],
+    space: LegalSpace,
+    limit: int = 4_096,
+    beam_width: int = 64,
 ) -> Positions:
     """What posterior draws choose among, distinct and deterministic [num, slot].
 
-    All legal combinations up to `limit`, else the best by mean and the best by upper bound.
+    All legal combinations up to `limit`, else the best by mean and the best by upper bound, whose tables are asked for
+    only then.
     """
     if space.count(limit) <= limit:
         return space.enumerate(limit)
-    both = np.concatenate([beam(tables, space, beam_width), beam(upper, space, beam_width)])
+    both = np.concatenate([beam(tables, space, beam_width), beam(upper(), space, beam_width)])
     _, first = np.unique(both, axis=0, return_index=True)
     return both[np.sort(first)]

@@ -208,26 +208,23 @@ class RequestPolicy:
             return np.concatenate(
                 [self.log_prob(positions[i : i + chunk], chunk) for i in range(0, len(positions), chunk)]
             )
+        total = np.full(len(positions), -np.inf, dtype=np.float32)
+        legal = self.space.is_legal(positions)
+        if legal.any():
+            total[legal] = self._log_prob_of_legal(positions[legal])
+        return total
+
+    def _log_prob_of_legal(self, positions: Positions) -> Floats:
         total = np.zeros(len(positions), dtype=np.float32)
-        if not len(positions):
-            return total
-        unique, inverse = np.zeros((1, 0), dtype=np.int32), np.zeros(len(positions), dtype=np.int64)
-        prefixes = self._begin()
-        alive = self.space.is_legal(positions)
-        total[~alive] = -np.inf
-        positions = np.where(alive[:, None], positions, 0)
+        prefixes, row = self._begin(), np.zeros(len(positions), dtype=np.int64)
         for slot in range(self.num_slots):
             policy = self._log_policy(prefixes)
-            total += np.where(alive, policy[inverse, positions[:, slot]], 0.0)
-            if slot + 1 == self.num_slots:
-                break
-            pairs = np.stack([inverse, positions[:, slot]], axis=1)
-            pairs[~alive] = pairs[alive][0] if alive.any() else pairs[0]
-            unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
-            inverse = inverse.reshape(-1)
-            prefixes = self._extend(prefixes.take(unique[:, 0]), unique[:, 1])
-            if not alive.any():
-                break
+            total += policy[row, positions[:, slot]]
+            if slot + 1 < self.num_slots:
+                num = policy.shape[1]
+                keys, row = np.unique(row * num + positions[:, slot], return_inverse=True)
+                before, choice = np.divmod(keys, num)
+                prefixes = self._extend(prefixes.take(before), choice)
         return total
 
 
