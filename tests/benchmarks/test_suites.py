@@ -186,3 +186,26 @@ def test_exponent_of_a_power_law() -> None:
     assert exponent(took) == pytest.approx(1.5)
     assert exponent({**took, 10: 7.0}, least=100) == pytest.approx(1.5)
     assert exponent({10: 1.0}) is None
+
+
+def test_ablation(tmp_path: Path) -> None:
+    changes = {
+        "impressions": 3_000,
+        "products": 8,
+        "requests": 3,
+        "steps": 2,
+        "repetitions": 2,
+        "stage_two": ["as built", "no pair effects"],
+        "stage_one": ["as built"],
+        "log_sizes": [2_000],
+        "widths": [0.0, 1.0],
+    }
+    result = run("ablation", tmp_path, changes)
+    rows = pl.DataFrame(result["rows"], infer_schema_length=None)
+    assert set(rows["part"]) == {"stage 1", "stage 2", "log size", "gradient", "draws", "width"}
+    ratios = rows.filter(pl.col("measure").str.starts_with("variance"))["value"]
+    assert len(ratios) == 4 and (ratios > 0).all()
+    drawn = rows.filter((pl.col("part") == "draws") & (pl.col("variant") == "without replacement"))
+    assert drawn["distinct"].to_list() == [16.0] * 3
+    for heading in ("Stage 2, parts off", "Stage 1, parts off", "Size of the log", "Width of exploration"):
+        assert f"## {heading}" in result["table"]

@@ -27,13 +27,14 @@ EVERY = torch.cartesian_prod(*[torch.arange(4)] * 3)
 class Game:
     """A policy over three slots of four with everything a loss asks of it, at every combination.
 
-    parameters: what is differentiated · log_probs, values: [slot, combination], differentiable · credit: [slot,
-    combination] · entropy: [combination] sum of entropies along the draw, differentiable · end: [combination].
+    parameters: what is differentiated · log_probs, values: [slot, combination], differentiable · lookaheads, credit:
+    [slot, combination] · entropy: [combination] sum of entropies along the draw, differentiable · end: [combination].
     """
 
     parameters: list[Tensor]
     log_probs: Tensor
     values: Tensor
+    lookaheads: Tensor
     credit: Tensor
     entropy: Tensor
     end: Tensor
@@ -65,8 +66,11 @@ def _flat(gradients: tuple[Tensor | None, ...], parameters: list[Tensor]) -> Ten
     )
 
 
-def table_game(seed: int = 0) -> Game:
-    """A free table of logits for every prefix; own and pair rewards drawn from the seed."""
+def table_game(seed: int = 0, noise: float = 0.0) -> Game:
+    """A free table of logits for every prefix; own and pair rewards drawn from the seed.
+
+    The lookahead is the best completion, off by so much `noise` for every prefix and element.
+    """
     rng = torch.Generator().manual_seed(seed)
     theta = [torch.randn(*[4] * (c + 1), generator=rng, dtype=torch.float64).requires_grad_() for c in range(3)]
     own = torch.randn(3, 4, generator=rng, dtype=torch.float64)
@@ -75,11 +79,25 @@ def table_game(seed: int = 0) -> Game:
     policies = [theta[0].log_softmax(-1).expand(64, 4), theta[1].log_softmax(-1)[a], theta[2].log_softmax(-1)[a, b]]
     credits = [own[0].expand(64, 4), own[1] + pair[0, 1][a], own[2] + pair[0, 2][a] + pair[1, 2][b]]
     entropies = torch.stack([-(p.exp() * p).sum(-1) for p in policies])
-    expected = torch.stack([(p.exp() * r).sum(-1) for p, r in zip(policies, credits, strict=True)])
-    log_probs = torch.stack([p.gather(1, EVERY[:, [i]])[:, 0] for i, p in enumerate(policies)])
-    credit = torch.stack([r.gather(1, EVERY[:, [i]])[:, 0] for i, r in enumerate(credits)])
+    last = (own[2] + pair[0, 2][:, None] + pair[1, 2][None]).amax(-1)
+    ahead = [(own[1] + pair[0, 1] + last).amax(-1).expand(64, 4), last[a], torch.zeros(64, 4, dtype=torch.float64)]
+    noisy = [noise * torch.randn(*[4] * (c + 1), generator=rng, dtype=torch.float64) for c in range(3)]
+    ahead = [x + y for x, y in zip(ahead, (noisy[0].expand(64, 4), noisy[1][a], noisy[2][a, b]), strict=True)]
+    expected = torch.stack([(p.exp() * (r + x)).sum(-1) for p, r, x in zip(policies, credits, ahead, strict=True)])
+
+    def drawn(parts: list[Tensor]) -> Tensor:
+        return torch.stack([part.gather(1, EVERY[:, [i]])[:, 0] for i, part in enumerate(parts)])
+
     end = 0.5 * torch.randn(64, generator=rng, dtype=torch.float64)
-    return Game(theta, log_probs, expected + TEMPERATURE * entropies, credit, TEMPERATURE * entropies.sum(0), end)
+    return Game(
+        theta,
+        drawn(policies),
+        expected + TEMPERATURE * entropies,
+        drawn(ahead),
+        drawn(credits),
+        TEMPERATURE * entropies.sum(0),
+        end,
+    )
 
 
 def network_game(seed: int = 0) -> tuple[Game, Callable[..., object]]:
@@ -104,6 +122,7 @@ def network_game(seed: int = 0) -> tuple[Game, Callable[..., object]]:
         list(net.parameters()),
         torch.stack(draws.log_probs)[:, 0],
         torch.stack(draws.slot_values)[:, 0],
+        torch.stack(draws.lookaheads)[:, 0],
         credit,
         draws.regulariser[0],
         0.3 * torch.randn(64, generator=torch.Generator().manual_seed(seed), dtype=torch.float64),
@@ -145,7 +164,8 @@ def moments(game: Game, loss: Callable[[list[Tensor], list[Tensor], Tensor, Tens
 
 
 def with_credit(game: Game) -> Callable[[list[Tensor], list[Tensor], Tensor, Tensor], Tensor]:
-    return lambda values, log_probs, entropy, reward: credited_loss(values, log_probs, game.end[PAIRS])
+    lookaheads = list(game.lookaheads[..., PAIRS])
+    return lambda values, log_probs, entropy, reward: credited_loss(values, lookaheads, log_probs, game.end[PAIRS])
 
 
 def without_credit(values: list[Tensor], log_probs: list[Tensor], entropy: Tensor, reward: Tensor) -> Tensor:
@@ -165,6 +185,12 @@ def test_expected_gradient_is_exact_and_varies_less(seed: int) -> None:
     assert relative_error(credited, exact) < 1e-12
     assert relative_error(plain, exact) < 1e-12
     assert variance < 0.6 * plain_variance, f"ratio {variance / plain_variance:.2f}"
+
+
+def test_expected_gradient_is_exact_whatever_the_lookahead() -> None:
+    game = table_game(noise=3.0)
+    credited, _ = moments(game, with_credit(game))
+    assert relative_error(credited, game.exact_gradient()) < 1e-12
 
 
 def test_expected_gradient_of_the_network_is_exact_and_varies_less() -> None:
@@ -259,7 +285,7 @@ def test_leave_one_out_by_hand() -> None:
 def test_a_group_of_one_keeps_the_exact_part() -> None:
     values = [torch.tensor([[1.0]], requires_grad=True) for _ in range(2)]
     log_probs = [torch.tensor([[-1.0]], requires_grad=True) for _ in range(2)]
-    loss = credited_loss(values, log_probs)
+    loss = credited_loss(values, [torch.zeros(1, 1)] * 2, log_probs)
     loss.backward()
     assert loss.item() == -2.0
     assert [float(v.grad) for v in values] == [-1.0, -1.0]
@@ -267,13 +293,14 @@ def test_a_group_of_one_keeps_the_exact_part() -> None:
 
 
 def test_credited_loss_by_hand() -> None:
-    """Two draws, two slots: slot 0 is charged with what its choice did to slot 1's value and to the end."""
+    """Two draws, two slots: slot 0 is charged with what its choice did beyond what its lookahead said."""
     values = [torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 1.0]])]
+    lookaheads = [torch.tensor([[7.0, 5.0]]), torch.zeros(1, 2)]
     log_probs = [torch.zeros(1, 2, requires_grad=True) for _ in range(2)]
-    credited_loss(values, log_probs, torch.tensor([[10.0, 4.0]])).backward()
-    # slot 1: end 10 against 4, so -(10 - 4) / 2 and +(10 - 4) / 2; slot 0: 13 against 5
+    credited_loss(values, lookaheads, log_probs, torch.tensor([[10.0, 4.0]])).backward()
+    # slot 1: end 10 against 4, so -(10 - 4) / 2 and +(10 - 4) / 2; slot 0: 13 - 7 against 5 - 5
     assert log_probs[1].grad is not None and log_probs[1].grad.tolist() == [[-3.0, 3.0]]
-    assert log_probs[0].grad is not None and log_probs[0].grad.tolist() == [[-4.0, 4.0]]
+    assert log_probs[0].grad is not None and log_probs[0].grad.tolist() == [[-3.0, 3.0]]
 
 
 def test_optimum_is_the_softmax_of_the_reward() -> None:
@@ -286,7 +313,7 @@ def test_optimum_is_the_softmax_of_the_reward() -> None:
         optimiser.zero_grad()
         policy = theta.log_softmax(-1)
         value = (policy.exp() * reward).sum() - TEMPERATURE * (policy.exp() * policy).sum()
-        loss = credited_loss([value.view(1, 1)], [policy[:1][None]])
+        loss = credited_loss([value.view(1, 1)], [torch.zeros(1, 1)], [policy[:1][None]])
         loss.backward()
         return loss
 

@@ -189,14 +189,15 @@ def test_credit_of_a_draw_is_its_uplift() -> None:
 
 
 def test_slot_values_are_expectations_over_all_alternatives() -> None:
-    """V_c = sum over candidates of pi * credit + tau * entropy, for the first slot by hand."""
+    """Sum over candidates of pi * (credit + lookahead), plus tau * entropy, for the first slot by hand."""
     loop = training(slots=SLOTS[:2], network={"temperature": 2.0})
     product, context = torch.tensor([0]), torch.from_numpy(CONTEXTS[:1])
     given = [torch.arange(4)[None], torch.zeros(1, 4, dtype=torch.int64)]
     draws = roll_out(loop.generator, loop.tables, product, context, 4, torch.Generator(), given=given)
     log_policy = draws.log_probs[0][0]
     own = loop.tables.own_in(product, context, 0)[0] / loop.tables.scale
-    expected = (log_policy.exp() * own).sum() - 2.0 * (log_policy.exp() * log_policy).sum()
+    worth = own + draws.lookaheads[0][0]
+    expected = (log_policy.exp() * worth).sum() - 2.0 * (log_policy.exp() * log_policy).sum()
     torch.testing.assert_close(draws.slot_values[0][0], expected.expand(4))
 
 

@@ -22,6 +22,7 @@ class SuiteName(StrEnum):
     upworthy = "upworthy"
     latency = "latency"
     throughput = "throughput"
+    ablation = "ablation"
 
 
 def bench(

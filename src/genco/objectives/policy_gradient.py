@@ -2,14 +2,18 @@
 
 Charge every own term to its slot, every pair term to the later of its two slots, residual and uncertainty penalty to
 the end. Slot c then has a value that depends on its prefix only, V_c = E_pi[credit_c | y_<c] + tau * entropy_c - beta
-* KL_c, which is differentiated exactly over all alternatives; what the choice does to later slots is sampled:
+* KL_c, which is differentiated exactly over all alternatives; what the choice does to later slots is sampled. There
+the reward model's lookahead L_c(e), an estimate of what e is worth to the slots still open, serves as a control
+variate: its expectation over the alternatives is exact, and what was sampled of it is taken off again, in this slot
+and in all later ones (trajectory-wise control variates; Cheng, Yan & Boots 2020):
 
-    gradient = sum_c  d V_c  +  d log pi(y_c | y_<c) * ( sum_{c' > c} V_c' + end - baseline )
+    gradient = sum_c  d (V_c + E_pi[L_c | y_<c])  +  d log pi(y_c | y_<c) * (G_c - L_c(y_c) - baseline)
+    G_c      = sum_{c' > c} (V_c' + E_pi[L_c' | y_<c'] - L_c'(y_c')) + end,     L held fixed
 
 Replacing later credits by their expectation V_c' given their own prefix keeps the expectation (that prefix contains
-y_c) and lowers the variance. The baseline is the mean of the same quantity over the other draws of the group (RLOO;
-Kool et al. 2019b, Ahmadian et al. 2024): independent draws, so the estimator is unbiased. See tests for the check by
-enumeration.
+y_c), and every L_c' has mean zero given its prefix: the estimator is unbiased whatever L is. The baseline is the mean
+of the same quantity over the other draws of the group (RLOO; Kool et al. 2019b, Ahmadian et al. 2024): independent
+draws. See tests for the check by enumeration.
 """
 
 from __future__ import annotations
@@ -29,13 +33,16 @@ def leave_one_out(values: Float[Tensor, "request group"]) -> Float[Tensor, "requ
 
 def credited_loss(
     slot_values: list[Float[Tensor, "request group"]],
+    lookaheads: list[Float[Tensor, "request group"]],
     log_probs: list[Float[Tensor, "request group"]],
     end_reward: Float[Tensor, "request group"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Scalar to minimise. slot_values: V_c, differentiable; log_probs: log pi(y_c | y_<c) of the drawn elements."""
+    """Scalar to minimise. slot_values: V_c + E_pi[L_c], differentiable · lookaheads: L_c of the drawn elements ·
+    log_probs: log pi(y_c | y_<c) of the drawn elements."""
     later = torch.zeros_like(log_probs[0]) if end_reward is None else end_reward.detach()
     total = torch.zeros(())
-    for value, log_prob in zip(reversed(slot_values), reversed(log_probs), strict=True):
+    for value, ahead, log_prob in zip(*map(reversed, (slot_values, lookaheads, log_probs)), strict=True):
+        later = later - ahead.detach()
         total = total + (value + log_prob * leave_one_out(later)).mean()
         later = later + value.detach()
     return -total

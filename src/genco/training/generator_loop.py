@@ -166,11 +166,15 @@ class RequestScores:
 
 @dataclass(frozen=True)
 class Rollout:
-    """Draws of a batch of requests. choices: per slot [request, group]; values in units of the uplift's spread."""
+    """Draws of a batch of requests, all per slot [request, group], values in units of the uplift's spread.
+
+    slot_values: expected credit and lookahead, entropy and divergence · lookaheads: of the drawn elements.
+    """
 
     choices: list[Tensor]
     log_probs: list[Tensor]
     slot_values: list[Tensor]
+    lookaheads: list[Tensor]
     credit: Tensor
     entropy: Tensor
     regulariser: Tensor
@@ -202,6 +206,7 @@ def roll_out(
     choices: list[Tensor] = []
     log_probs: list[Tensor] = []
     values: list[Tensor] = []
+    lookaheads: list[Tensor] = []
     credits, entropies, regulariser = (torch.zeros(()) for _ in range(3))
     scores = RequestScores(tables, product, context, group)
     for slot in range(tables.num_slots):
@@ -210,8 +215,9 @@ def roll_out(
         if mask_of is not None:
             extra = mask_of(slot, product, choices)
             legal = legal if extra is None else legal & extra
+        lookahead = scores.foresight(slot, credit)
         if config.autoregressive:
-            shown, ahead = credit, scores.foresight(slot, credit)
+            shown, ahead = credit, lookahead
         else:
             shown, ahead = scores.own[slot][:, None, :].expand(-1, group, -1), torch.zeros(())
 
@@ -244,8 +250,9 @@ def roll_out(
             regular = regular - kl_weight * (policy * (log_policy_here - log_reference).masked_fill(~legal, 0.0)).sum(
                 -1
             )
-        expected = (policy * credit.masked_fill(~legal, 0.0)).sum(-1)
+        expected = (policy * (credit + lookahead).masked_fill(~legal, 0.0)).sum(-1)
         values.append(expected + regular)
+        lookaheads.append(lookahead.gather(2, choice[..., None]).squeeze(-1))
         log_probs.append(log_policy_here.gather(2, choice[..., None]).squeeze(-1))
         choices.append(choice)
         scores.choose(slot, choice)
@@ -256,7 +263,7 @@ def roll_out(
             state = state + gather_chosen(encoding.chosen[inverse, slot], choice)
             if other_state is not None and other is not None:
                 other_state = other_state + gather_chosen(other.chosen[inverse, slot], choice)
-    return Rollout(choices, log_probs, values, credits, entropies, regulariser)
+    return Rollout(choices, log_probs, values, lookaheads, credits, entropies, regulariser)
 
 
 class GeneratorTraining:
@@ -320,7 +327,7 @@ class GeneratorTraining:
         )
         end = None if self.end_reward is None else self.end_reward(product, context, rollout.choices)
         if config.credit:
-            loss = credited_loss(rollout.slot_values, rollout.log_probs, end)
+            loss = credited_loss(rollout.slot_values, rollout.lookaheads, rollout.log_probs, end)
         else:
             reward = rollout.credit if end is None else rollout.credit + end
             loss = total_reward_loss(reward, rollout.log_probs, rollout.regulariser)
