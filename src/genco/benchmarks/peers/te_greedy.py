@@ -1,0 +1,28 @@
+"""TEgreedy: greedy on effects of elements and of tree edges, with 10% uniform views.
+
+Source: Chen, Ge, Jiang, Zhang, Lian, Zheng, Efficient Optimal Selection for Composited Advertising Creatives with Tree
+Structure, AAAI 2021, the model of AES without Thompson sampling; least squares by the pseudo-inverse as in its
+published code. Uniform until the first update.
+Departures: the arm with the highest score is found among the listed arms, not by dynamic programming over the tree;
+both give the same arm where the tree's legal pairs allow exactly the listed ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from genco.benchmarks.online.arm_table import ArmTable
+from genco.benchmarks.peers.features import element_features, pair_features, tree_edges
+from genco.benchmarks.peers.linear_sampler import LinearSampler
+from genco.rng import stream
+
+
+def te_greedy(arms: ArmTable, seed: int, parents: Sequence[int] | None = None) -> LinearSampler:
+    """Effects of elements and tree edges, greedy, and a tenth of the views uniform.
+
+    parents: the tree over slots (`features.py`).
+    """
+    features = np.hstack([element_features(arms), pair_features(arms, tree_edges(arms, parents))])
+    return LinearSampler(arms, features, stream(seed, "te greedy"), ridge=0.0, variance=0.0, explored=0.1)

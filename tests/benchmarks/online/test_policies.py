@@ -1,0 +1,15 @@
+"""Every registered policy passes the kit."""
+
+from __future__ import annotations
+
+import pytest
+from tests.kits.online_policy import check_online_policy
+
+from genco.benchmarks.online.policies import PEERS
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_conforms(name: str) -> None:
+    if name.startswith("mabwiser"):
+        pytest.importorskip("mabwiser")
+    check_online_policy(PEERS[name], learns=name != "uniform")
