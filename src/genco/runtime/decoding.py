@@ -16,6 +16,7 @@ from genco.runtime.product_encoding import SHORTLIST, GeneratorWeights, ProductE
 
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int32]
+SMALLEST_ARRIVAL = 2.0**-24  # single precision draws exponentials on a grid about as fine, zero included
 
 
 @dataclass
@@ -74,12 +75,12 @@ class RequestPolicy:
                     logits += float(arrays["foresight"][slot]) * self._foresight(prefixes, slot, credit)
             else:
                 logits += self._own[slot]
-        logits = logits / self.network.temperature
-        mask = self.space.mask(prefixes.positions)
-        if not mask.all():
-            logits = np.where(mask, logits, -np.inf)
+        logits /= np.float32(self.network.temperature)
+        if self.space.is_constrained:
+            logits[~self.space.mask(prefixes.positions)] = -np.inf
         logits -= logits.max(axis=1, keepdims=True)
-        return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), dtype=np.float32)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return np.asarray(logits, dtype=np.float32)
 
     def _credit(self, prefixes: _Prefixes, slot: int) -> Floats:
         pull = prefixes.pull[slot]
@@ -96,7 +97,7 @@ class RequestPolicy:
         num = credit.shape[1]
         if slot == 0 or num <= SHORTLIST:
             return self._complete(prefixes, slot, None)
-        short = np.argpartition(-credit, SHORTLIST - 1, axis=1)[:, :SHORTLIST]
+        short = credit.argpartition(num - SHORTLIST, axis=1)[:, num - SHORTLIST :]
         values = self._complete(prefixes, slot, short)
         ahead = np.repeat(values.min(axis=1, keepdims=True), num, axis=1)
         np.put_along_axis(ahead, short, values, axis=1)
@@ -118,12 +119,13 @@ class RequestPolicy:
                     base[:, None, :], len(encoding.own[slot]) if short is None else short.shape[1], axis=1
                 )
             else:
-                value = base[:, None, :] + (pairs[None] if short is None else pairs[short])
+                value = base[:, None, :] + (pairs[None] if short is None else pairs.take(short, axis=0))
             for other, choice in done:
                 if (other, later) in encoding.between:
-                    value += encoding.between[other, later][choice]
+                    value += encoding.between[other, later].take(choice, axis=0)
             choice = value.argmax(axis=2)
-            best = np.take_along_axis(value, choice[:, :, None], axis=2)[:, :, 0]
+            flat = value.reshape(-1, value.shape[2])
+            best = flat[np.arange(len(flat)), choice.ravel()].reshape(choice.shape)
             total = best if total is None else total + best
             done.append((later, choice))
         assert total is not None
@@ -179,10 +181,8 @@ class RequestPolicy:
             greedy_log_prob += float(policy[-1, top])
             greedy = self._extend(greedy, np.array([top]))
             score = log_prob[:, None] + policy[: len(prefixes)]
-            noisy = _conditional_gumbel(score, perturbed, rng)
-            best = _largest(noisy.ravel(), num)
-            rows, choice = np.divmod(best, score.shape[1])
-            log_prob, perturbed = score.ravel()[best], noisy.ravel()[best]
+            rows, choice, perturbed = _draw_distinct(score, perturbed, num, rng)
+            log_prob = score[rows, choice]
             prefixes = self._extend(prefixes.take(rows), choice)
         same = (prefixes.positions == greedy.positions).all(axis=1)
         keep = np.flatnonzero(~same)[: num - 1] if num > 1 else np.zeros(0, dtype=np.int64)
@@ -240,13 +240,23 @@ def _largest(values: NDArray[np.floating], num: int) -> NDArray[np.int64]:
     return np.asarray(chosen[np.isfinite(values[chosen])])
 
 
-def _conditional_gumbel(
-    score: NDArray[np.floating], target: NDArray[np.floating], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Gumbel-perturbed `score` [K, candidate] whose row maxima equal `target` [K] (Kool et al. 2019, appendix B.3)."""
-    noisy = score + rng.gumbel(size=score.shape)
-    largest = noisy.max(axis=1, keepdims=True)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        shift = target[:, None] - noisy + np.log1p(-np.exp(noisy - largest))
-        result = target[:, None] - np.maximum(shift, 0.0) - np.log1p(np.exp(-np.abs(shift)))
-    return np.where(np.isfinite(score), result, -np.inf)
+def _draw_distinct(
+    score: Floats, target: NDArray[np.floating], num: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Row, candidate and perturbed score of the `num` largest perturbed `score` [K, candidate], largest first.
+
+    Perturbed by Gumbel noise whose row maxima equal `target` [K] (Kool et al. 2019, appendix B.3). What makes them
+    equal keeps the order within a row, so only the `num` largest of each row are worked out.
+    """
+    arrival = rng.standard_exponential(score.shape, dtype=np.float32)
+    noisy = score - np.log(np.maximum(arrival, SMALLEST_ARRIVAL))
+    num_rows, size = noisy.shape
+    least = np.partition(noisy, size - num, axis=1)[:, size - num] if num < size else np.full(num_rows, -np.inf)
+    short = np.flatnonzero((noisy >= least[:, None]) & (noisy > -np.inf))
+    row = short // size
+    value = noisy.ravel()[short].astype(np.float64)
+    with np.errstate(divide="ignore"):
+        shift = target[row] - value + np.log1p(-np.exp(value - noisy.max(axis=1)[row]))
+        result = target[row] - np.maximum(shift, 0.0) - np.log1p(np.exp(-np.abs(shift)))
+    best = _largest(result, num)
+    return row[best], short[best] % size, result[best]

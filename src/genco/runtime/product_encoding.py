@@ -17,7 +17,7 @@ from genco.runtime.reward_model import BoundRewardModel
 
 Floats = NDArray[np.float32]
 NUM_LANDMARKS = 16
-SHORTLIST = 128
+SHORTLIST = 64
 
 
 @dataclass(frozen=True)
