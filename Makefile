@@ -14,7 +14,7 @@ ARCHIVE := $(firstword $(wildcard $(or $(GENCO_DATA),../shared/data)/upworthy/*.
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-install: $(STAMP)  ## virtual environment in .venv with the extras dev, embed and peers
+install: $(STAMP)  ## virtual environment in .venv with the extras dev, embed, peers and postgres
 
 # torch first and alone, so that the cap is met before anything else can pull in another version of it
 $(STAMP): pyproject.toml
@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "==> [2/3] torch (the largest package: a few minutes on a slow line)"
 	$(BIN)/python -m pip install --disable-pip-version-check 'torch>=2.6,<2.14'
-	@echo "==> [3/3] genco and the extras dev, embed, peers"
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev,embed,peers]'
+	@echo "==> [3/3] genco and the extras dev, embed, peers, postgres"
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev,embed,peers,postgres]'
 	@touch $@
 	@echo "==> installed; the command is $(BIN)/genco"
 

@@ -110,6 +110,8 @@ class Argument:
 
 def _arguments(command: Any) -> list[Argument]:
     """Arguments of `command`. Value types come from the function's own signature, which no version of typer changes."""
+    if command.callback is None:  # a group of commands
+        return []
     types = get_type_hints(inspect.unwrap(command.callback))
     shown = [p for p in command.params if not getattr(p, "hidden", False) and not _OF_TYPER & set(p.opts)]
     return [_argument(p, types.get(p.name, str)) for p in shown]

@@ -11,7 +11,9 @@ from genco.cli.errors import Commands
 from genco.cli.evaluate_command import evaluate
 from genco.cli.generate_command import generate
 from genco.cli.import_command import import_
+from genco.cli.keys_command import keys
 from genco.cli.report_command import report
+from genco.cli.serve_command import serve
 from genco.cli.simulate_command import simulate
 from genco.cli.train_command import train
 from genco.cli.validate_command import validate
@@ -46,4 +48,6 @@ app.command("evaluate")(evaluate)
 app.command("generate")(generate)
 app.command("report")(report)
 app.command("bench")(bench)
+app.command("serve")(serve)
+app.add_typer(keys, name="keys")
 # A new verb: one import above, one line here.

@@ -1,0 +1,64 @@
+"""`genco serve`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from genco.cli.options import Run, Store
+from genco.errors import ConfigError
+
+
+class Mode(StrEnum):
+    """Modes of `genco.serving.config.MODES`."""
+
+    online = "online"
+    apprentice = "apprentice"
+    logging_only = "logging_only"
+
+
+class Durability(StrEnum):
+    """Durabilities of `genco.serving.config.DURABILITIES`."""
+
+    process = "process"
+    power = "power"
+
+
+def serve(
+    run: Run,
+    store: Store = "genco.db",
+    config: Annotated[Path | None, typer.Option(help="TOML file; what it leaves out keeps its default.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="Who chooses: the model, or your baseline.")] = None,
+    durability: Annotated[
+        Durability | None, typer.Option(help="What a logged decision survives: kill -9, or loss of power too.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Serve decisions over HTTP, log them with their propensities, and learn from what comes back."""
+    from genco.serving.server import serve as run_server
+
+    run_server(
+        run, store, _config(config, mode, durability), host, port, log_level, lambda text: typer.echo(text, err=True)
+    )
+
+
+def _config(file: Path | None, mode: Mode | None, durability: Durability | None) -> Any:
+    """The file, with the options on top."""
+    from genco.serving.config import service_config
+    from genco.storage.toml_file import load_toml
+
+    values = load_toml(file, ConfigError) if file is not None else {}
+    values |= {
+        name: option.value for name, option in (("mode", mode), ("durability", durability)) if option is not None
+    }
+    try:
+        return service_config(values)
+    except ConfigError as error:
+        if file is None:
+            raise
+        raise ConfigError(f"{file}: {error}") from error

@@ -1,0 +1,79 @@
+"""The web application: routes, errors and OpenAPI around one service."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from genco.serving import schemas
+from genco.serving.edge import Edge
+from genco.serving.errors import ApiError
+from genco.serving.logs import request_id
+from genco.serving.routes import catalogue, decide, events, health
+from genco.serving.routes.body import error_answer
+from genco.serving.service import Service
+from genco.version import __version__
+
+log = logging.getLogger(__name__)
+_ROUTERS = (decide.router, events.router, catalogue.router, health.router)
+_BODIES = (schemas.DecideRequest, schemas.EventsIn, schemas.EventIn, schemas.RewardIn, schemas.CatalogueChange)
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+
+def create_app(service: Service) -> Edge:
+    """The ASGI application; it closes the service when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(title="genco", version=__version__, lifespan=lifespan, redoc_url=None, docs_url=None)
+    app.state.service = service
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _fault)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return Edge(app, service.metrics)
+
+
+async def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error_answer(error)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return error_answer(ApiError(error.status_code, _CODES.get(error.status_code, "http_error"), str(error.detail)))
+
+
+async def _fault(_: Request, error: Exception) -> Response:
+    """What nobody foresaw. `Edge` logs it under the request's id."""
+    return error_answer(
+        ApiError(500, "internal_error", f"A fault of the service; see request {request_id.get()} in its log.")
+    )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document, with the bodies that routes read themselves."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        _, bodies = models_json_schema(
+            [(model, "validation") for model in _BODIES], ref_template="#/components/schemas/{model}"
+        )
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {}).update(bodies["$defs"])
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,71 @@
+"""How the service behaves: a frozen record, read once from TOML and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from genco.errors import ConfigError
+from genco.storage.toml_keys import unknown_value
+
+MODES = ("logging_only", "apprentice", "online")
+REWARDS = ("earliest", "sum")
+DURABILITIES = ("process", "power")
+_CHOICES = {"mode": MODES, "reward": REWARDS, "durability": DURABILITIES}
+_LEAST = {
+    "timeout_ms": 1.0,
+    "reward_window_seconds": 0.0,
+    "rate_per_second": 1.0,
+    "max_body_bytes": 1_024.0,
+    "learn_every_seconds": 0.0,
+    "half_life_hours": 1e-3,
+}
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """mode: who chooses · durability: what an acknowledged decision survives on SQLite (`process`: kill -9 of the
+    server; `power`: loss of power too, for one disk flush a commit) · timeout_ms: for the choice, unless the request
+    says less · holdout: share of actors always served the baseline · reward_window_seconds: how long a decision waits
+    for events · reward: one reward per decision and slot (`earliest`), or all rewards added (`sum`) · rate_per_second:
+    requests of one key · max_body_bytes: of one request · learn_every_seconds: 0 = never · half_life_hours: of what was
+    learned."""
+
+    mode: str = "online"
+    durability: str = "process"
+    timeout_ms: float = 200.0
+    holdout: float = 0.0
+    reward_window_seconds: float = 600.0
+    reward: str = "earliest"
+    rate_per_second: float = 5_000.0
+    max_body_bytes: int = 4 * 1024 * 1024
+    learn_every_seconds: float = 60.0
+    half_life_hours: float = 720.0
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"Parameter {unknown_value(name, getattr(self, name), choices)}")
+        for name, least in _LEAST.items():
+            if not getattr(self, name) >= least:
+                raise ConfigError(f"Parameter `{name}` should be at least {least:g}. Found {getattr(self, name)}.")
+        if not 0 <= self.holdout < 1:
+            raise ConfigError(f"Parameter `holdout` should be in [0, 1). Found {self.holdout}.")
+
+    @property
+    def reward_window_us(self) -> int:
+        return round(self.reward_window_seconds * 1e6)
+
+
+def service_config(values: Mapping[str, Any]) -> ServiceConfig:
+    """The record of a TOML table. Raises `ConfigError` for an unknown key or a value of a wrong type."""
+    kinds: dict[str, type] = {entry.name: str if entry.name in _CHOICES else float for entry in fields(ServiceConfig)}
+    kinds["max_body_bytes"] = int
+    for name, value in values.items():
+        if name not in kinds:
+            raise ConfigError(unknown_value("key", name, list(kinds)))
+        fits = isinstance(value, (int, float) if kinds[name] is float else kinds[name]) and not isinstance(value, bool)
+        if not fits:
+            raise ConfigError(f"Key `{name}` should be of type {kinds[name].__name__}. Found {value!r}.")
+    return ServiceConfig(**values)

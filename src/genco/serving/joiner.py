@@ -1,0 +1,190 @@
+"""Joins decisions with what is reported of them later: each row once, in time or late, and only what was decided.
+
+A decision waits for events for the reward window, by the server's clock. What arrives in time counts; what arrives
+later is logged and never learned. After the window a decision is settled and its outcome never changes: its reward is
+the sum of its rewards and clicks, 0 where it was shown and nothing came. One that nobody reported as shown is never
+learned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, false, func, insert, or_, select, true
+
+from genco.serving.tables import decisions, events
+
+IMPRESSION, ACTIVATION, CLICK, CONVERSION, REWARD = "impression", "activation", "click", "conversion", "reward"
+KINDS = (IMPRESSION, ACTIVATION, CLICK, CONVERSION, REWARD)
+SHOWN = (IMPRESSION, ACTIVATION)
+REWARDED = (CLICK, REWARD)
+ACCEPTED, DUPLICATE, LATE, REJECTED = "accepted", "duplicate", "late", "rejected"
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One report on a decision.
+
+    slot_id: "" = the whole decision · value: revenue of a conversion, else 0 to 1 · id: the caller's name of the row,
+    so that two conversions differ and a repeated one does not count twice.
+    """
+
+    event_id: str
+    kind: str
+    slot_id: str = ""
+    value: float = 1.0
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a row. why: a code and words, only of a rejected one."""
+
+    status: str
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A settled decision that was shown. combination: element id per slot · reward: sum of its rewards and clicks, each
+    of them from 0 to 1."""
+
+    event_id: str
+    decided_at: int
+    product_id: str
+    context: dict[str, Any]
+    combination: tuple[str | None, ...]
+    propensity: float | None
+    policy: str
+    model_version: str
+    reward: float
+    clicks: int
+    conversions: int
+    revenue: float
+
+
+def row_id(row: EventRow, reward: str) -> str:
+    """What makes two rows the same row: impressions and activations count once a decision; clicks and rewards once a
+    decision and slot under `earliest`, once an id under `sum`; conversions once an id."""
+    if row.kind in SHOWN:
+        parts: tuple[str, ...] = (row.event_id, row.kind)
+    elif row.kind in REWARDED and reward == "earliest":
+        parts = (row.event_id, REWARD, row.slot_id)
+    else:
+        parts = (row.event_id, row.kind, row.slot_id, row.id)
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def ingest(
+    connection: Connection, rows: Sequence[EventRow], received_at: int, window_us: int, reward: str
+) -> list[Verdict]:
+    """Store the rows and say of each what became of it. To be run by the one writer, in a transaction.
+
+    received_at: time of receipt by the server's clock · reward: `earliest` or `sum`.
+    """
+    decided = _decided_at(connection, sorted({row.event_id for row in rows}))
+    ids = [row_id(row, reward) for row in rows]
+    seen = _known(connection, sorted(set(ids)))
+    verdicts, fresh = [], []
+    for row, identity in zip(rows, ids, strict=True):
+        verdict = _verdict(row, decided.get(row.event_id), identity in seen, received_at, window_us)
+        verdicts.append(verdict)
+        if verdict.status in (ACCEPTED, LATE):
+            seen.add(identity)
+            fresh.append(
+                {
+                    "row_id": identity,
+                    "event_id": row.event_id,
+                    "kind": row.kind,
+                    "slot_id": row.slot_id,
+                    "value": row.value,
+                    "received_at": received_at,
+                    "late": verdict.status == LATE,
+                }
+            )
+    if fresh:
+        connection.execute(insert(events), fresh)
+    return verdicts
+
+
+def _verdict(row: EventRow, decided_at: int | None, known: bool, received_at: int, window_us: int) -> Verdict:
+    if decided_at is None:
+        return Verdict(REJECTED, "unknown_decision", f"No decision {row.event_id!r} is stored.")
+    if not math.isfinite(row.value) or (row.kind != CONVERSION and not 0 <= row.value <= 1):
+        return Verdict(
+            REJECTED, "value_out_of_range", f"The value of a {row.kind} should be from 0 to 1. Found {row.value}."
+        )
+    if known:
+        return Verdict(DUPLICATE)
+    return Verdict(LATE if received_at > decided_at + window_us else ACCEPTED)
+
+
+def _decided_at(connection: Connection, event_ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(event_ids), _CHUNK):
+        wanted = decisions.c.event_id.in_(event_ids[start : start + _CHUNK])
+        query = select(decisions.c.event_id, decisions.c.decided_at).where(wanted)
+        found.update((event_id, at) for event_id, at in connection.execute(query))
+    return found
+
+
+def _known(connection: Connection, row_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(row_ids), _CHUNK):
+        query = select(events.c.row_id).where(events.c.row_id.in_(row_ids[start : start + _CHUNK]))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def settled(connection: Connection, start: int, stop: int, batch: int = 5_000) -> Iterator[Joined]:
+    """Settled decisions with start <= decided_at < stop that were shown, in order of time.
+
+    `stop` should lie a reward window back, or events may still come.
+    """
+    in_time = and_(events.c.event_id == decisions.c.event_id, events.c.late == false())
+
+    def total(condition: Any, value: Any) -> Any:
+        return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
+
+    rewarded, conversion = events.c.kind.in_(REWARDED), events.c.kind == CONVERSION
+    shown = or_(decisions.c.activated == true(), total(events.c.kind.in_(SHOWN), 1) > 0)
+    query = (
+        select(
+            decisions,
+            total(rewarded, events.c.value).label("reward"),
+            total(events.c.kind == CLICK, 1).label("clicks"),
+            total(conversion, 1).label("conversions"),
+            total(conversion, events.c.value).label("revenue"),
+        )
+        .select_from(decisions.outerjoin(events, in_time))
+        .where(decisions.c.decided_at >= start, decisions.c.decided_at < stop)
+        .group_by(decisions.c.event_id)
+        .having(shown)
+        .order_by(decisions.c.decided_at, decisions.c.event_id)
+    )
+    for row in connection.execution_options(yield_per=batch).execute(query):
+        yield _joined(row)
+
+
+def _joined(row: Row[Any]) -> Joined:
+    return Joined(
+        event_id=row.event_id,
+        decided_at=row.decided_at,
+        product_id=row.product_id,
+        context=json.loads(row.context),
+        combination=tuple(json.loads(row.combination)),
+        propensity=row.propensity,
+        policy=row.policy,
+        model_version=row.model_version,
+        reward=float(row.reward),
+        clicks=int(row.clicks),
+        conversions=int(row.conversions),
+        revenue=float(row.revenue),
+    )

@@ -1,0 +1,152 @@
+"""POST /v1/decide."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import Connection, Row, insert, select
+from starlette.requests import Request
+from starlette.responses import Response
+
+from genco.serving.decider import (
+    BASELINE,
+    STORE_UNAVAILABLE,
+    Baseline,
+    Choice,
+    served_baseline,
+    stored,
+)
+from genco.serving.errors import ApiError, StoreUnavailableError
+from genco.serving.event_ids import PREFIX
+from genco.serving.routes.body import answer, described, parsed, read_body, service_of
+from genco.serving.schemas import DecideAnswer, DecidedSlot, DecideRequest, SlotElement
+from genco.serving.served_model import Combination, ServedModel
+from genco.serving.service import Service
+from genco.serving.tables import decisions
+
+router = APIRouter()
+STORE_SECONDS = 2.0
+
+
+@router.post("/v1/decide", response_model=DecideAnswer, tags=["decide"], **described(DecideRequest, 404, 409, 413, 422))
+async def decide(request: Request) -> Response:
+    """Choose one element a slot. Answered once the decision is in the store."""
+    started = time.perf_counter()
+    service = service_of(request)
+    await service.gate.require(request, "decide")
+    body = await read_body(request)
+    ask = parsed(DecideRequest, body)
+    made = await decide_and_log(service, ask, hashlib.blake2b(body, digest_size=16).hexdigest())
+    return answer(made.model_copy(update={"took_ms": round(1e3 * (time.perf_counter() - started), 3)}))
+
+
+async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> DecideAnswer:
+    """Choose, write the decision into the store, answer. digest: of the request, to know a repeated one.
+
+    A store that does not answer never stops a decision: the baseline is served, and not logged.
+    """
+    if ask.event_id is not None and ask.event_id.startswith(PREFIX):
+        raise ApiError(422, "reserved_event_id", f"Event ids that begin with {PREFIX!r} are minted by the service.")
+    model, decided_at = service.model, service.clock.now()
+    pinned = {entry.slot_id: _pinned(entry) for entry in ask.pinned}
+    narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
+    question = model.question(ask.product_id, ask.context, pinned, ask.excluded, narrowed)
+    given = {entry.slot_id: entry.element_id for entry in ask.baseline}
+    combination = model.check_legal(question.space, given) if given else model.baseline(question.space)
+    baseline = Baseline(combination, ask.baseline_propensity)
+    actor = None if ask.actor_id is None else service.ids.actor(ask.actor_id)
+    held_out = actor is not None and service.ids.holds_out(actor, service.config.holdout)
+    choice = await service.decider.choose(model, question, baseline, held_out, ask.timeout_ms)
+    event_id = ask.event_id or service.ids.mint()
+    row = _row(service, model, ask, choice, event_id, decided_at, actor, digest)
+    try:
+        if ask.event_id is None:
+            await stored(service.writer.submit_row(row), STORE_SECONDS)
+        else:
+            earlier = await stored(
+                service.writer.submit(lambda connection: _insert_once(connection, row)), STORE_SECONDS
+            )
+            if earlier is not None:
+                return _repeated(service, earlier, digest)
+    except (StoreUnavailableError, TimeoutError):
+        choice = served_baseline(baseline, BASELINE, STORE_UNAVAILABLE)
+    service.metrics.decisions.labels(choice.policy, choice.reason).inc()
+    return _answer(service, model, choice, event_id)
+
+
+def _pinned(entry: SlotElement) -> str:
+    if entry.element_id is None:
+        raise ApiError(422, "invalid_body", f"pinned: slot {entry.slot_id!r} should name an element. Found null.")
+    return entry.element_id
+
+
+def _row(
+    service: Service,
+    model: ServedModel,
+    ask: DecideRequest,
+    choice: Choice,
+    event_id: str,
+    decided_at: int,
+    actor: str | None,
+    digest: str,
+) -> dict[str, Any]:
+    learned = choice.model_combination
+    return {
+        "event_id": event_id,
+        "decided_at": decided_at,
+        "product_id": ask.product_id,
+        "context": json.dumps(ask.context, separators=(",", ":")),
+        "combination": json.dumps(choice.combination, separators=(",", ":")),
+        "propensity": choice.propensity,
+        "policy": choice.policy,
+        "mode": service.config.mode,
+        "reason": choice.reason,
+        "model_version": model.version,
+        "catalogue_version": model.catalogue_version,
+        "model_combination": None if learned is None else json.dumps(learned, separators=(",", ":")),
+        "activated": not ask.defer_activation,
+        "actor": actor,
+        "digest": digest,
+    }
+
+
+def _insert_once(connection: Connection, row: dict[str, Any]) -> Row[Any] | None:
+    """Insert the decision, or return the one that has its event_id already."""
+    found = connection.execute(select(decisions).where(decisions.c.event_id == row["event_id"])).one_or_none()
+    if found is None:
+        connection.execute(insert(decisions).values(**row))
+    return found
+
+
+def _repeated(service: Service, row: Row[Any], digest: str) -> DecideAnswer:
+    """The stored answer to a repeated request. Raises `ApiError` 409 where the request was another one."""
+    if row.digest != digest:
+        raise ApiError(409, "event_id_reused", f"Decision {row.event_id!r} answered another request.")
+    learned = None if row.model_combination is None else tuple(json.loads(row.model_combination))
+    choice = Choice(tuple(json.loads(row.combination)), row.propensity, row.policy, row.reason, learned)
+    made = _answer(service, service.model, choice, row.event_id)
+    return made.model_copy(update={"mode": row.mode, "model_version": row.model_version})
+
+
+def _answer(service: Service, model: ServedModel, choice: Choice, event_id: str) -> DecideAnswer:
+    learned = choice.model_combination
+    return DecideAnswer.model_construct(
+        event_id=event_id,
+        slots=_slots(model, choice.combination),
+        propensity=choice.propensity,
+        policy=choice.policy,
+        mode=service.config.mode,
+        reason=choice.reason,
+        model_version=model.version,
+        model_slots=None if learned is None else _slots(model, learned),
+        took_ms=0.0,
+    )
+
+
+def _slots(model: ServedModel, combination: Combination) -> list[DecidedSlot]:
+    pairs = zip(model.slot_names, combination, strict=True)
+    return [DecidedSlot.model_construct(id=name, element_id=element) for name, element in pairs]

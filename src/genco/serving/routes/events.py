@@ -1,0 +1,120 @@
+"""POST /v1/events, /v1/events/{event_id}/reward and /activate."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from genco.serving.errors import ApiError, StoreUnavailableError
+from genco.serving.joiner import ACTIVATION, REJECTED, REWARD, EventRow, Verdict, ingest
+from genco.serving.routes.body import answer, described, first_fault, parsed, read_body, service_of
+from genco.serving.schemas import EventIn, EventResult, EventsAnswer, EventsIn, RewardIn
+from genco.serving.service import Service
+
+router = APIRouter()
+JSON_LINES = {"application/x-ndjson": {"schema": {"type": "string", "description": "One EventIn a line."}}}
+
+
+@router.post(
+    "/v1/events", response_model=EventsAnswer, tags=["events"], **described(EventsIn, 413, 422, also=JSON_LINES)
+)
+async def events(request: Request) -> Response:
+    """Report what became of decisions, many at once. A wrong row is rejected by itself."""
+    service = service_of(request)
+    await service.gate.require(request, "ingest")
+    body = await read_body(request)
+    lines = request.headers.get("content-type", "").startswith(("application/x-ndjson", "application/jsonl"))
+    rows = _lines(body) if lines else parsed(EventsIn, body).events
+    return answer(await report(service, [_row(service, row) for row in rows]))
+
+
+@router.post(
+    "/v1/events/{event_id}/reward", response_model=EventResult, tags=["events"], **described(RewardIn, 404, 413, 422)
+)
+async def reward(request: Request, event_id: str) -> Response:
+    """Reward a decision, or one slot of it."""
+    service = service_of(request)
+    await service.gate.require(request, "ingest")
+    given = parsed(RewardIn, await read_body(request)).model_dump(exclude_none=True)
+    return await _single(service, {"event_id": event_id, "kind": REWARD, **given})
+
+
+@router.post("/v1/events/{event_id}/activate", response_model=EventResult, tags=["events"], **described(None, 404, 422))
+async def activate(request: Request, event_id: str) -> Response:
+    """Say that a decision was shown."""
+    service = service_of(request)
+    await service.gate.require(request, "ingest")
+    return await _single(service, {"event_id": event_id, "kind": ACTIVATION})
+
+
+async def report(service: Service, rows: Sequence[EventRow | Verdict]) -> EventsAnswer:
+    """Store what is sound, and answer row by row. rows: a verdict stands for a row that could not be read.
+
+    Raises `ApiError` 503 where the store does not answer; then none of the rows is stored.
+    """
+    sound = [row for row in rows if isinstance(row, EventRow)]
+    config, received_at = service.config, service.clock.now()
+    try:
+        written = service.writer.submit(
+            lambda connection: ingest(connection, sound, received_at, config.reward_window_us, config.reward)
+        )
+        verdicts = iter(await asyncio.wrap_future(written))
+    except StoreUnavailableError as error:
+        raise ApiError(503, "store_unavailable", f"Nothing was stored; send it again. {error}", 1) from error
+    results, counts = [], {"accepted": 0, "duplicate": 0, "late": 0, "rejected": 0}
+    for row in rows:
+        verdict = row if isinstance(row, Verdict) else next(verdicts)
+        counts[verdict.status] += 1
+        kind = "unknown" if isinstance(row, Verdict) else row.kind
+        service.metrics.events.labels(kind, verdict.status).inc()
+        results.append(_result(verdict))
+    return EventsAnswer.model_construct(results=results, _fields_set=None, **counts)
+
+
+async def _single(service: Service, row: dict[str, Any]) -> Response:
+    """One row by itself: a rejected one is an error."""
+    result = (await report(service, [_row(service, row)])).results[0]
+    if result.status == REJECTED:
+        status = 404 if result.code == "unknown_decision" else 422
+        raise ApiError(status, result.code or REJECTED, result.message or "")
+    return answer(result)
+
+
+def _result(verdict: Verdict) -> EventResult:
+    return EventResult.model_construct(
+        status=verdict.status, code=verdict.code or None, message=verdict.message or None
+    )
+
+
+def _row(service: Service, values: Any) -> EventRow | Verdict:
+    """The row, or why it cannot be one."""
+    if isinstance(values, Verdict):
+        return values
+    try:
+        row = EventIn.model_validate(values)
+    except ValidationError as error:
+        return Verdict(REJECTED, "invalid_row", first_fault(error))
+    if service.ids.is_forged(row.event_id):
+        return Verdict(REJECTED, "forged_event_id", f"The service did not mint {row.event_id!r}.")
+    if row.slot_id is not None and row.slot_id not in service.model.slot_names:
+        return Verdict(REJECTED, "unknown_slot", f"The run has no slot {row.slot_id!r}.")
+    return EventRow(row.event_id, row.kind, row.slot_id or "", row.value, row.id or "")
+
+
+def _lines(body: bytes) -> list[Any]:
+    """JSON Lines as values; a line that is none is a verdict already."""
+    return [_line(line) for line in body.split(b"\n") if line.strip()]
+
+
+def _line(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return Verdict(REJECTED, "invalid_row", f"A JSON object a line is expected. {error}")

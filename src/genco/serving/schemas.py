@@ -1,0 +1,153 @@
+"""Bodies of requests and answers. Unknown fields are refused: a misspelt one would be silently without effect."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
+Element = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f]+$")]
+Value = str | bool | int | float | None
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class SlotElement(BaseModel):
+    """An element in a slot; null = the slot stays empty."""
+
+    model_config = _STRICT
+    slot_id: Id
+    element_id: Element | None
+
+
+class Candidate(BaseModel):
+    """An element of the catalogue that may be shown."""
+
+    model_config = _STRICT
+    id: Element
+
+
+class SlotCandidates(BaseModel):
+    """What one slot may show: a part of its pool."""
+
+    model_config = _STRICT
+    id: Id
+    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=10_000)]
+
+
+class DecideRequest(BaseModel):
+    """Asks for one combination."""
+
+    model_config = _STRICT
+    product_id: Element
+    event_id: Annotated[Id | None, Field(description="Yours, or one is made. Repeating it repeats the answer.")] = None
+    actor_id: Annotated[Id | None, Field(description="Whom it is shown to; stored as a keyed hash.")] = None
+    context: dict[str, Value] = Field(default_factory=dict, max_length=256)
+    slots: Annotated[list[SlotCandidates], Field(max_length=64, description="Narrows what the slots may show.")] = []
+    baseline: Annotated[list[SlotElement], Field(max_length=64, description="Your own choice, one a slot.")] = []
+    baseline_propensity: Annotated[float | None, Field(gt=0, le=1)] = None
+    pinned: Annotated[list[SlotElement], Field(max_length=64)] = []
+    excluded: Annotated[list[Element], Field(max_length=10_000)] = []
+    timeout_ms: Annotated[float | None, Field(gt=0, le=60_000)] = None
+    defer_activation: Annotated[bool, Field(description="false: it is shown at once, count it as shown.")] = True
+
+
+class DecidedSlot(BaseModel):
+    """A slot and what it shows."""
+
+    id: str
+    element_id: str | None
+
+
+class DecideAnswer(BaseModel):
+    """The combination to show. propensity: of exactly this combination; null = not known."""
+
+    event_id: str
+    slots: list[DecidedSlot]
+    propensity: float | None
+    policy: Literal["model", "baseline", "holdout"]
+    mode: Literal["logging_only", "apprentice", "online"]
+    reason: str
+    model_version: str
+    model_slots: list[DecidedSlot] | None = None
+    took_ms: float
+
+
+class EventIn(BaseModel):
+    """One report. value: revenue of a conversion, else from 0 to 1."""
+
+    model_config = _STRICT
+    event_id: Id
+    kind: Literal["impression", "activation", "click", "conversion", "reward"]
+    slot_id: Id | None = None
+    value: float = 1.0
+    id: Id | None = None
+
+
+class EventsIn(BaseModel):
+    """A batch of reports as JSON. Rows are checked one by one."""
+
+    model_config = _STRICT
+    events: Annotated[list[dict[str, Any]], Field(max_length=50_000)]
+
+
+class EventResult(BaseModel):
+    """What became of one row."""
+
+    status: Literal["accepted", "duplicate", "late", "rejected"]
+    code: str | None = None
+    message: str | None = None
+
+
+class EventsAnswer(BaseModel):
+    """Counts, and one result a row in the order of the rows."""
+
+    accepted: int
+    duplicate: int
+    late: int
+    rejected: int
+    results: list[EventResult]
+
+
+class RewardIn(BaseModel):
+    """A reward from 0 to 1, of the whole decision or of one slot."""
+
+    model_config = _STRICT
+    value: float
+    slot_id: Id | None = None
+    id: Id | None = None
+
+
+class ElementStatus(BaseModel):
+    """The status an element shall have."""
+
+    model_config = _STRICT
+    element_id: Element
+    status: Literal["approved", "pending", "blocked"]
+
+
+class CatalogueChange(BaseModel):
+    """Statuses to set, all or none."""
+
+    model_config = _STRICT
+    statuses: Annotated[list[ElementStatus], Field(min_length=1, max_length=100_000)]
+
+
+class CatalogueAnswer(BaseModel):
+    """version: counts the changes; every decision logs the one it was made with."""
+
+    version: int
+    changed: int
+
+
+class ErrorBody(BaseModel):
+    """code: for programs · message: for people."""
+
+    code: str
+    message: str
+
+
+class ErrorAnswer(BaseModel):
+    """Every error has this body."""
+
+    error: ErrorBody

@@ -1,0 +1,45 @@
+"""The process: open the service, then let uvicorn listen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from genco.serving.app import create_app
+from genco.serving.config import ServiceConfig
+from genco.serving.keys import SCOPES, add_key, list_keys
+from genco.serving.logs import configure_logs
+from genco.serving.service import Service
+
+STOP_SECONDS = 20
+BOOTSTRAP_VARIABLE = "GENCO_BOOTSTRAP_KEY"
+
+
+def serve(
+    run: str | Path, store: str, config: ServiceConfig, host: str, port: int, log_level: str, say: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is under way, flush and return. say: tells the person.
+
+    A store without a valid key gets one with every scope: that of the environment, or a new one that is told once.
+    """
+    configure_logs(log_level)
+    service = Service(run, store, config)
+    if not any(key.revoked_at is None for key in list_keys(service.engine)):
+        own = os.environ.get(BOOTSTRAP_VARIABLE) or None
+        _, secret = add_key(service.engine, "bootstrap", SCOPES, service.clock.now(), own)
+        service.gate.reload()
+        if own is None:
+            say(f"The store had no key. This one may do everything and is not shown again: {secret}")
+    say(f"Serving {run} in mode {config.mode} on http://{host}:{port}, model {service.model.version}.")
+    uvicorn.run(
+        create_app(service),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        server_header=False,
+    )

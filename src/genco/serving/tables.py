@@ -1,0 +1,99 @@
+"""The store's tables: one schema for SQLite and PostgreSQL. Times are microseconds since 1970 UTC by `Clock`.
+
+`migrations/` creates the same schema; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("event_id", String(128), primary_key=True),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("product_id", Text, nullable=False),
+    Column("context", Text, nullable=False),  # JSON object as the caller sent it
+    Column("combination", Text, nullable=False),  # JSON list: element id per slot of the run, null = empty
+    Column("propensity", Double),  # of the combination as served; null = not known
+    Column("policy", String(16), nullable=False),  # model, baseline or holdout
+    Column("mode", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),  # why the model did not choose; "" where it did
+    Column("model_version", String(64), nullable=False),
+    Column("catalogue_version", Integer, nullable=False),
+    Column("model_combination", Text),  # apprentice: what the model would have served
+    Column("activated", Boolean, nullable=False),
+    Column("actor", String(32)),  # keyed hash
+    Column("digest", String(32), nullable=False),  # of the request: a repeated event_id must repeat the request
+    Index("decisions_decided_at", "decided_at"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("row_id", String(32), primary_key=True),  # what makes the row the same row: see `joiner.row_id`
+    Column("event_id", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("slot_id", Text, nullable=False),  # "" = the whole decision
+    Column("value", Double, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("late", Boolean, nullable=False),  # after the reward window: logged, never learned
+    Index("events_event_id", "event_id"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", String(16), primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # words with spaces between
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("version", String(64), primary_key=True),
+    Column("origin", String(16), nullable=False),  # run or learner
+    Column("path", Text, nullable=False),
+    Column("parent", String(64)),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("why", String(16), nullable=False),  # start, promote, rollback or learn
+)
+
+element_status = Table(
+    "element_status",
+    metadata,
+    Column("element_id", Text, primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("detail", Text, nullable=False),  # JSON object
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,117 @@
+"""Group commit: one thread writes, and everything that waits goes into one transaction.
+
+What `submit` returns is answered only after the commit, so an acknowledged row is in the store. The thread takes what
+has queued up while it was writing the last group, so groups grow with load and a lone row waits for nobody.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from genco.serving.errors import StoreUnavailableError
+
+MAX_GROUP = 512
+MAX_WAITING = 8_192
+Operation = Callable[[Connection], Any]
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One row for the bulk insert, or an operation."""
+
+    row: dict[str, Any] | None
+    operation: Operation | None
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Writer:
+    """insert: writes rows given to `submit_row`, all of a group in one statement. Use `close` to flush."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        insert: Callable[[Connection, Sequence[dict[str, Any]]], None],
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        self._engine, self._insert = engine, insert
+        self._items: queue.Queue[_Item | None] = queue.Queue(max_waiting)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="genco-writer", daemon=True)
+        self._thread.start()
+
+    def submit_row(self, row: dict[str, Any]) -> Future[None]:
+        """Insert one row. The future is done once it is committed; cancelled in time, it is never written.
+
+        Raises `StoreUnavailableError` where too much is waiting already or the writer is closed.
+        """
+        return self._put(_Item(row, None))
+
+    def submit(self, operation: Operation) -> Future[Any]:
+        """Run `operation` in the group's transaction, after the rows that came before it."""
+        return self._put(_Item(None, operation))
+
+    @property
+    def num_waiting(self) -> int:
+        return self._items.qsize()
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        self._closed = True
+        self._items.put(None)
+        self._thread.join()
+
+    def _put(self, item: _Item) -> Future[Any]:
+        if self._closed:
+            raise StoreUnavailableError("The service is stopping.")
+        try:
+            self._items.put_nowait(item)
+        except queue.Full:
+            raise StoreUnavailableError(f"More than {self._items.maxsize} writes are waiting for the store.") from None
+        return item.future
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            taken = [self._items.get()]
+            while len(taken) < MAX_GROUP and not self._items.empty():
+                taken.append(self._items.get_nowait())
+            open_ = None not in taken
+            group = [item for item in taken if item is not None and item.future.set_running_or_notify_cancel()]
+            if group:
+                self._commit(group)
+
+    def _commit(self, group: Sequence[_Item]) -> None:
+        """Write the group and answer it. Where one member is at fault, each is tried by itself."""
+        try:
+            with self._engine.begin() as connection:
+                results = self._apply(connection, group)
+        except Exception as error:
+            if len(group) > 1 and not isinstance(error, OperationalError):
+                for item in group:
+                    self._commit([item])
+                return
+            for item in group:
+                item.future.set_exception(_as_unavailable(error))
+            return
+        for item, result in zip(group, results, strict=True):
+            item.future.set_result(result)
+
+    def _apply(self, connection: Connection, group: Sequence[_Item]) -> list[Any]:
+        rows = [item.row for item in group if item.row is not None]
+        if rows:
+            self._insert(connection, rows)
+        return [None if item.operation is None else item.operation(connection) for item in group]
+
+
+def _as_unavailable(error: Exception) -> Exception:
+    if isinstance(error, SQLAlchemyError):
+        return StoreUnavailableError(" ".join(str(getattr(error, "orig", None) or error).split()))
+    return error

@@ -1,0 +1,140 @@
+"""A real server in a process of its own and a client for it; and the same application in this process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.testclient import TestClient
+
+from genco.serving.app import create_app
+from genco.serving.config import service_config
+from genco.serving.keys import SCOPES, add_key
+from genco.serving.service import Service
+
+KEY = "test-key-with-every-scope"
+
+
+class Client:
+    """Requests that must succeed, through `client`."""
+
+    client: httpx.Client
+
+    def decide(self, product_id: str, **fields: Any) -> dict[str, Any]:
+        """A decision."""
+        answer = self.client.post("/v1/decide", json={"product_id": product_id, **fields})
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert isinstance(found, dict)
+        return found
+
+    def report(self, *rows: dict[str, Any]) -> list[dict[str, Any]]:
+        """Results of a batch of events."""
+        answer = self.client.post("/v1/events", json={"events": rows})
+        assert answer.status_code == 200, answer.text
+        results = answer.json()["results"]
+        assert isinstance(results, list)
+        return results
+
+
+class InProcess(Client):
+    """The application without a server, for what needs a configuration of its own."""
+
+    def __init__(self, run: Path, store: str, **config: Any) -> None:
+        self.service = Service(run, store, service_config({"learn_every_seconds": 0, **config}))
+        add_key(self.service.engine, "test", SCOPES, 0, KEY)
+        self.service.gate.reload()
+        self.client = TestClient(create_app(self.service), raise_server_exceptions=False)
+        self.client.headers["Authorization"] = f"Bearer {KEY}"
+
+    def __enter__(self) -> InProcess:
+        self.client.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.__exit__(None, None, None)
+
+
+class RunningService(Client):
+    """`genco serve` on a free port. Use as a context manager, or `kill`, `stop` and `start` by hand."""
+
+    def __init__(self, run: Path, store: str, folder: Path, **config: Any) -> None:
+        self.run, self.store, self.folder = run, store, folder
+        self.config = folder / "serve.toml"
+        lines = [f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in config.items()]
+        self.config.write_text("\n".join(lines))
+        self.url = ""
+        self.client = httpx.Client(timeout=20)
+        self.client.headers["Authorization"] = f"Bearer {KEY}"
+
+    def start(self) -> RunningService:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.client.base_url = httpx.URL(self.url)
+        command: list[object] = [
+            Path(sys.executable).with_name("genco"),
+            "serve",
+            "--run",
+            self.run,
+            "--store",
+            self.store,
+        ]
+        command += ["--config", self.config, "--port", str(port)]
+        environment = {**os.environ, "GENCO_BOOTSTRAP_KEY": KEY, "OMP_NUM_THREADS": "1"}
+        with (self.folder / "serve.log").open("ab") as log:
+            self.process = subprocess.Popen([*map(str, command)], stdout=log, stderr=log, env=environment)
+        self._wait()
+        return self
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log()
+            try:
+                if self.client.get("/health/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise AssertionError(self.log())
+
+    def log(self) -> str:
+        return (self.folder / "serve.log").read_text()
+
+    def kill(self) -> None:
+        """End the process at once, as `kill -9` does."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask the process to stop; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def __enter__(self) -> RunningService:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        if self.process.poll() is None:
+            self.kill()
+
+
+def key_without(scope: str) -> str:
+    """A key the shared server knows that lacks this scope."""
+    return f"test-key-without-{scope}"
+
+
+def error_code(answer: httpx.Response) -> str:
+    """The code of an error; its body must have nothing else."""
+    body = answer.json()
+    assert set(body) == {"error"} and set(body["error"]) == {"code", "message"}, body
+    return str(body["error"]["code"])

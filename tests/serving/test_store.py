@@ -1,0 +1,56 @@
+"""Both stores open, migrate to the schema of `tables`, and refuse what they cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, text
+from tests.kits.service_rows import decision
+
+from genco.errors import ConfigError
+from genco.serving.errors import StoreUnavailableError
+from genco.serving.store import last_time, migrate, open_store, store_secret
+from genco.serving.tables import decisions, metadata
+
+
+def test_migrations_give_the_schema_of_the_tables(store_url: str) -> None:
+    engine = open_store(store_url)
+    migrate(engine)  # a second time changes nothing
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_the_secret_is_made_once_and_time_is_read_back(store_url: str) -> None:
+    engine = open_store(store_url)
+    assert store_secret(engine) == store_secret(engine)
+    assert last_time(engine) == 0
+    with engine.begin() as connection:
+        connection.execute(insert(decisions), [decision("a", 7)])
+    assert last_time(engine) == 7
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
+def test_sqlite_is_in_wal_with_the_asked_durability(tmp_path: Path, durability: str, level: int) -> None:
+    engine = open_store(str(tmp_path / "store.db"), durability)
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == level
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "nonsense://"])
+def test_other_stores_are_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="Parameter `store` should be"):
+        open_store(url)
+
+
+def test_a_store_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError, match="unable to open database file"):
+        open_store(str(tmp_path / "missing" / "store.db"))
+    with pytest.raises(StoreUnavailableError, match="connection"):
+        open_store("postgresql://nobody@127.0.0.1:1/none")
