@@ -15,10 +15,18 @@ from typing import TYPE_CHECKING, Any
 from genco.version import __version__
 
 if TYPE_CHECKING:
-    from genco.api import evaluate, load, open_dataset, simulate, train, validate
+    from genco.api import evaluate, load, open_dataset, policy_value, simulate, train, validate
     from genco.data.catalogue import Catalogue, Slot
     from genco.data.rules import Allow, Block, Distinct, Forbid, Only, Pin
-    from genco.errors import CheckpointError, ConfigError, DataError, GencoError, RuleError, UnknownIdError
+    from genco.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        GencoError,
+        RuleError,
+        SupportError,
+        UnknownIdError,
+    )
     from genco.models.generator import GeneratorConfig
     from genco.policies.optimizer import ElementCredit, Optimizer, Proposal
     from genco.runtime.decision import DecisionConfig
@@ -53,6 +61,7 @@ __all__ = [
     "RuleError",
     "Slot",
     "SplitConfig",
+    "SupportError",
     "TrainConfig",
     "UnknownIdError",
     "Violation",
@@ -60,16 +69,25 @@ __all__ = [
     "evaluate",
     "load",
     "open_dataset",
+    "policy_value",
     "simulate",
     "train",
     "validate",
 ]
 
 _HOMES = {
-    "genco.api": ("evaluate", "load", "open_dataset", "simulate", "train", "validate"),
+    "genco.api": ("evaluate", "load", "open_dataset", "policy_value", "simulate", "train", "validate"),
     "genco.data.catalogue": ("Catalogue", "Slot"),
     "genco.data.rules": ("Allow", "Block", "Distinct", "Forbid", "Only", "Pin"),
-    "genco.errors": ("CheckpointError", "ConfigError", "DataError", "GencoError", "RuleError", "UnknownIdError"),
+    "genco.errors": (
+        "CheckpointError",
+        "ConfigError",
+        "DataError",
+        "GencoError",
+        "RuleError",
+        "SupportError",
+        "UnknownIdError",
+    ),
     "genco.models.generator": ("GeneratorConfig",),
     "genco.policies.optimizer": ("ElementCredit", "Optimizer", "Proposal"),
     "genco.runtime.decision": ("DecisionConfig",),

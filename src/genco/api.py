@@ -13,7 +13,7 @@ from genco.storage.validate import validate_dataset as validate
 if TYPE_CHECKING:
     from genco.training.config import TrainConfig
 
-__all__ = ["evaluate", "load", "open_dataset", "simulate", "train", "validate"]
+__all__ = ["evaluate", "load", "open_dataset", "policy_value", "simulate", "train", "validate"]
 
 Progress = Callable[[str, dict[str, float]], None]
 
@@ -85,6 +85,25 @@ def evaluate(
 
     optimizer = run if isinstance(run, Optimizer) else load(run)
     return evaluate_all(optimizer, _opened(dataset), num_requests, seed, progress)
+
+
+def policy_value(
+    run: Optimizer | str | Path,
+    dataset: Dataset | str | Path,
+    num_rows: int = 100_000,
+    seed: int = 0,
+    *,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """What the run's decision policy would earn, by a log with propensities: flat dotted keys, one group per estimator.
+
+    At most `num_rows` rows, sampled with `seed` from those the run was not trained on. Progress: stages "reading" with
+    rows, of and "evaluate" with request, of. Raises `SupportError` where the log says too little.
+    """
+    from genco.evaluation.ope.policy_value import policy_value as evaluate_log
+
+    optimizer = run if isinstance(run, Optimizer) else load(run)
+    return evaluate_log(optimizer, _opened(dataset), num_rows, seed, progress)
 
 
 def _opened(dataset: Dataset | str | Path) -> Dataset:

@@ -5,6 +5,7 @@ GencoError
 │   └── UnknownIdError   a product, element, slot or context column that the catalogue does not have
 ├── RuleError            the rules of the catalogue leave no legal combination, or contradict each other
 ├── ConfigError          an unknown key, a wrong type or a value out of range in a configuration
+├── SupportError         a log says too little of a policy to put a number on it
 └── CheckpointError      a run folder is incomplete, damaged, or written by another schema
 """
 
@@ -37,3 +38,7 @@ class ConfigError(GencoError):
 
 class CheckpointError(GencoError):
     """A run folder cannot be used."""
+
+
+class SupportError(GencoError):
+    """A log says too little of a policy to put a number on it."""

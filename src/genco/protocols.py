@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,4 +63,18 @@ class Truth(Protocol):
 
         An absent element is averaged over independent uniform elements of `candidates`.
         """
+        ...
+
+
+@runtime_checkable
+class OPEEstimator(Protocol):
+    """An off-policy estimate as a record of sums. `update` takes the columns the estimator needs, so it is not here."""
+
+    @property
+    def value(self) -> float:
+        """Expected reward of an impression under the evaluated policy. Raises `SupportError` for an empty log."""
+        ...
+
+    def __add__(self, other: Self, /) -> Self:
+        """The record of both shards."""
         ...

@@ -65,9 +65,7 @@ def _training(run: str, config: GeneratorConfig, steps: int, by_credit: bool, se
     spaces, _ = open_products(bound.catalogue)
     tables, products = proposal_tables(bound, spaces, contexts["contexts"], contexts["share"], config, seed)
     torch.manual_seed(seed)
-    generator = CombinationGenerator(
-        tables.num_slots, tables.features.shape[-1], contexts["contexts"].shape[1], config
-    )
+    generator = CombinationGenerator(tables.num_slots, tables.features.shape[-1], contexts["contexts"].shape[1], config)
     training = GeneratorTrainingConfig(steps=steps, credit=by_credit, kl_weight=0.0)
     penalty = uncertainty_penalty(bound, tables, products, training.uncertainty_penalty)
     return GeneratorTraining(

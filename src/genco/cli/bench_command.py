@@ -23,6 +23,7 @@ class SuiteName(StrEnum):
     latency = "latency"
     throughput = "throughput"
     ablation = "ablation"
+    ope = "ope"
 
 
 def bench(

@@ -9,6 +9,7 @@ import typer
 
 from genco.cli.options import AsJson, Data, Run, Seed
 from genco.cli.output import number, show
+from genco.cli.policy_value_table import policy_value_table
 from genco.cli.progress import shown_progress
 
 GROUPS = ("value", "value_cold_elements", "diversity", "attribution", "calibration", "ranking", "train")
@@ -19,14 +20,22 @@ def evaluate(
     data: Data,
     requests: Annotated[int, typer.Option(min=1, help="Requests to draw where a truth is known.")] = 400,
     seed: Seed = 0,
+    ope: Annotated[bool, typer.Option("--ope", help="Value of the decision policy by the log's propensities.")] = False,
+    rows: Annotated[int, typer.Option(min=1, help="Rows to sample, with --ope.")] = 100_000,
     json: AsJson = False,
 ) -> None:
-    """Measure a run: value against the truth where there is one, ranking, calibration, attribution, diversity."""
+    """Measure a run: value against the truth where there is one, ranking, calibration, attribution, diversity.
+
+    With --ope: what its decision policy would earn, by a log with propensities, against the policy that logged it.
+    """
     from genco import api
 
     with shown_progress() as progress:
-        measures = api.evaluate(run, data, requests, seed, progress=progress)
-    show({**measures, **grouped(measures)}, table(measures), json)
+        if ope:
+            measures = api.policy_value(run, data, rows, seed, progress=progress)
+        else:
+            measures = api.evaluate(run, data, requests, seed, progress=progress)
+    show({**measures, **grouped(measures)}, policy_value_table(measures) if ope else table(measures), json)
 
 
 def grouped(measures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -115,8 +115,8 @@ def table(rows: pl.DataFrame, config: Config) -> str:
     parts = [
         "# Ablations\n\n"
         f"Worlds of {config['products']} products and {config['impressions']:,} impressions (`log size`: as said), "
-        f"{config['requests']} requests a seed; mean (standard deviation) over seeds. Values: 0 = uniform play, 1 = the "
-        "oracle.\n"
+        f"{config['requests']} requests a seed; mean (standard deviation) over seeds. Values: 0 = uniform play, 1 = "
+        "the oracle.\n"
     ]
     for scenario in config["scenarios"]:
         own = rows.filter((pl.col("part") == "stage 2") & (pl.col("scenario") == scenario))
