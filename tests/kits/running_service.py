@@ -54,6 +54,10 @@ class InProcess(Client):
         self.client = TestClient(create_app(self.service), raise_server_exceptions=False)
         self.client.headers["Authorization"] = f"Bearer {KEY}"
 
+    def travel(self, seconds: float) -> None:
+        """Set the server's clock forward."""
+        self.service.clock._offset += round(seconds * 1e6)
+
     def __enter__(self) -> InProcess:
         self.client.__enter__()
         return self

@@ -9,6 +9,7 @@ import typer
 from genco.cli.bench_command import bench
 from genco.cli.errors import Commands
 from genco.cli.evaluate_command import evaluate
+from genco.cli.export_command import export
 from genco.cli.generate_command import generate
 from genco.cli.import_command import import_
 from genco.cli.keys_command import keys
@@ -49,5 +50,6 @@ app.command("generate")(generate)
 app.command("report")(report)
 app.command("bench")(bench)
 app.command("serve")(serve)
+app.command("export")(export)
 app.add_typer(keys, name="keys")
 # A new verb: one import above, one line here.

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,11 +197,12 @@ class TermLayout:
         return shape
 
     def features(
-        self, latents: Sequence[Floats], is_empty: NDArray[np.bool_] | None, context: Floats, out_of: str = "all"
+        self, latents: Sequence[Floats], is_empty: NDArray[Any] | None, context: Floats, out_of: str = "all"
     ) -> Floats:
         """Features [batch, num_weights] of combinations, not centred.
 
-        latents: per slot [batch, rank] · is_empty: [batch, slot] or None · context: [batch, num_context].
+        latents: per slot [batch, rank] · is_empty: [batch, slot] or None, True or a share · context: [batch,
+        num_context].
         `out_of` is `"all"`, or `"own"` / `"pair"` for that part alone (zeros elsewhere).
         """
         batch = len(latents[0])
@@ -221,7 +223,7 @@ class TermLayout:
         return features
 
     def _own_features(
-        self, block: Block, latent: Floats, is_empty: NDArray[np.bool_] | None, slot: int, context: Floats
+        self, block: Block, latent: Floats, is_empty: NDArray[Any] | None, slot: int, context: Floats
     ) -> Floats:
         if block.kind == "empty":
             column = np.zeros(len(latent)) if is_empty is None else is_empty[:, slot]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,15 +18,23 @@ from starlette.responses import Response
 from genco.serving import schemas
 from genco.serving.edge import Edge
 from genco.serving.errors import ApiError
+from genco.serving.learner import Learner
 from genco.serving.logs import request_id
-from genco.serving.routes import catalogue, decide, events, health
+from genco.serving.routes import catalogue, decide, events, health, models, reports
 from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
 from genco.version import __version__
 
 log = logging.getLogger(__name__)
-_ROUTERS = (decide.router, events.router, catalogue.router, health.router)
-_BODIES = (schemas.DecideRequest, schemas.EventsIn, schemas.EventIn, schemas.RewardIn, schemas.CatalogueChange)
+_ROUTERS = (decide.router, events.router, catalogue.router, models.router, reports.router, health.router)
+_BODIES = (
+    schemas.DecideRequest,
+    schemas.EventsIn,
+    schemas.EventIn,
+    schemas.RewardIn,
+    schemas.CatalogueChange,
+    schemas.RunIn,
+)
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -34,7 +43,11 @@ def create_app(service: Service) -> Edge:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        learner = Learner(service)
+        learner.start()
         yield
+        service.stopping = True
+        await asyncio.to_thread(learner.stop)
         service.close()
 
     app = FastAPI(title="genco", version=__version__, lifespan=lifespan, redoc_url=None, docs_url=None)

@@ -140,6 +140,71 @@ class CatalogueAnswer(BaseModel):
     changed: int
 
 
+class RunIn(BaseModel):
+    """path: of a run folder on the server's machine."""
+
+    model_config = _STRICT
+    path: Element
+
+
+class ModelOut(BaseModel):
+    """origin: run or learner · parent: the run a learned version came from · created_at: microseconds."""
+
+    version: str
+    origin: str
+    path: str
+    parent: str | None
+    created_at: int
+    served: bool
+
+
+class ModelsAnswer(BaseModel):
+    """Newest first. learning: whether learned versions take over."""
+
+    learning: bool
+    models: list[ModelOut]
+
+
+class CombinationOut(BaseModel):
+    """combination: slot -> element · clicks: decisions with a click · reward: sum of rewards and clicks."""
+
+    product_id: str
+    combination: dict[str, str | None]
+    impressions: int
+    clicks: int
+    conversions: int
+    revenue: float
+    reward: float
+
+
+class CombinationsAnswer(BaseModel):
+    """Totals, and the combinations they add up from, most impressions first."""
+
+    impressions: int
+    clicks: int
+    combinations: list[CombinationOut]
+
+
+class ElementOut(BaseModel):
+    """element_id: null = the slot stayed empty · ctr: clicks an impression."""
+
+    slot_id: str
+    element_id: str | None
+    component: str
+    status: str | None
+    impressions: int
+    clicks: int
+    ctr: float | None
+
+
+class ElementsAnswer(BaseModel):
+    """Totals, and the elements of every slot, each of which adds up to them."""
+
+    impressions: int
+    clicks: int
+    elements: list[ElementOut]
+
+
 class ErrorBody(BaseModel):
     """code: for programs · message: for people."""
 

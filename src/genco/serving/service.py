@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, insert
 
-from genco.policies.optimizer import Optimizer, load
 from genco.serving.auth import Gate
 from genco.serving.clock import Clock
 from genco.serving.config import ServiceConfig
@@ -20,14 +17,12 @@ from genco.serving.decider import Decider
 from genco.serving.errors import ApiError
 from genco.serving.event_ids import EventIds
 from genco.serving.keys import Key
+from genco.serving.live_model import CATALOGUE_VERSION, LiveModel
 from genco.serving.metrics import Metrics
-from genco.serving.served_model import ServedModel, with_statuses
-from genco.serving.store import last_time, open_store, setting, store_secret
-from genco.serving.tables import audit, decisions, element_status, settings
+from genco.serving.served_model import ServedModel
+from genco.serving.store import last_time, open_store, put_setting, setting, store_secret
+from genco.serving.tables import audit, decisions, element_status
 from genco.serving.writer import Writer
-
-log = logging.getLogger(__name__)
-CATALOGUE_VERSION = "catalogue_version"
 
 
 class Service:
@@ -45,17 +40,17 @@ class Service:
         self.metrics = Metrics()
         self.decider = Decider(config)
         self.stopping = False
-        self._swap_lock = threading.Lock()
-        self._statuses, self._catalogue_version = _statuses(self.engine)
-        self._optimizer = load(run)
-        self.model = self._prepared(self._optimizer)
         self.writer = Writer(self.engine, _insert_decisions)
+        try:
+            self.live = LiveModel(Path(run), self.engine, self.writer, self.clock, self.metrics)
+        except Exception:
+            self.close()
+            raise
 
-    def _prepared(self, optimizer: Optimizer) -> ServedModel:
-        """The run on the catalogue as it is now, warmed up."""
-        model = ServedModel(with_statuses(optimizer, self._statuses), self._catalogue_version)
-        model.warm_up()
-        return model
+    @property
+    def model(self) -> ServedModel:
+        """What answers requests now."""
+        return self.live.current
 
     async def act(self, key: Key, act: str, detail: Mapping[str, Any], operation: Any = None) -> Any:
         """Write an admin's act into the audit log, in one transaction with what it does."""
@@ -80,21 +75,18 @@ class Service:
 
         def write(connection: Connection) -> int:
             version = int(setting(connection, CATALOGUE_VERSION) or 0) + 1
-            _replace(connection, settings, "name", [{"name": CATALOGUE_VERSION, "value": str(version)}])
-            changed = [{"element_id": e, "status": s, "changed_at": now} for e, s in statuses.items()]
-            _replace(connection, element_status, "element_id", changed)
+            put_setting(connection, CATALOGUE_VERSION, str(version))
+            names = list(statuses)
+            for start in range(0, len(names), 500):
+                part = names[start : start + 500]
+                connection.execute(element_status.delete().where(element_status.c.element_id.in_(part)))
+                rows = [{"element_id": name, "status": statuses[name], "changed_at": now} for name in part]
+                connection.execute(insert(element_status), rows)
             return version
 
         version = int(await self.act(key, "set_statuses", statuses, write))
-        await asyncio.to_thread(self._take_statuses)
+        await asyncio.to_thread(self.live.take_statuses)
         return version
-
-    def _take_statuses(self) -> None:
-        """Read the catalogue's state from the store and serve it."""
-        with self._swap_lock:
-            self._statuses, self._catalogue_version = _statuses(self.engine)
-            self.model = self._prepared(self._optimizer)
-        self.metrics.swaps.labels("catalogue").inc()
 
     def close(self) -> None:
         """Flush and stop."""
@@ -102,22 +94,6 @@ class Service:
         self.decider.close()
         self.writer.close()
         self.engine.dispose()
-
-
-def _statuses(engine: Engine) -> tuple[dict[str, str], int]:
-    with engine.connect() as connection:
-        rows = connection.execute(select(element_status.c.element_id, element_status.c.status)).all()
-        version = int(setting(connection, CATALOGUE_VERSION) or 0)
-    return {element: status for element, status in rows}, version
-
-
-def _replace(connection: Connection, table: Any, name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows over those of the same primary key `name`."""
-    column = table.c[name]
-    for start in range(0, len(rows), 500):
-        part = rows[start : start + 500]
-        connection.execute(table.delete().where(column.in_([row[name] for row in part])))
-        connection.execute(insert(table), part)
 
 
 def _insert_decisions(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -6,13 +6,13 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from genco.errors import ConfigError
 from genco.serving.errors import StoreUnavailableError
-from genco.serving.tables import decisions, events, settings
+from genco.serving.tables import decisions, element_status, events, settings
 
 SCHEMA_HEAD = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -86,6 +86,18 @@ def migrate(engine: Engine) -> None:
 
 def setting(connection: Connection, name: str) -> str | None:
     return connection.execute(select(settings.c.value).where(settings.c.name == name)).scalar()
+
+
+def put_setting(connection: Connection, name: str, value: str) -> None:
+    connection.execute(delete(settings).where(settings.c.name == name))
+    connection.execute(insert(settings).values(name=name, value=value))
+
+
+def read_statuses(engine: Engine) -> dict[str, str]:
+    """Statuses set while serving, by element id."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(element_status.c.element_id, element_status.c.status)).all()
+    return {element: status for element, status in rows}
 
 
 def store_secret(engine: Engine) -> bytes:

@@ -63,9 +63,14 @@ def error_answer(error: ApiError) -> Response:
     return Response(body.model_dump_json(), error.status, headers, media_type=JSON)
 
 
-def described(body: type[BaseModel] | None, *statuses: int, also: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What a route tells OpenAPI: its body, and the errors it may answer."""
-    extra: dict[str, Any] = {}
+def described(
+    body: type[BaseModel] | None,
+    *statuses: int,
+    also: dict[str, Any] | None = None,
+    query: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What a route tells OpenAPI: its body, other kinds of body, a query parameter, and the errors it may answer."""
+    extra: dict[str, Any] = {} if query is None else {"parameters": [query]}
     if body is not None:
         schema = {"$ref": f"#/components/schemas/{body.__name__}"}
         extra["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}, **(also or {})}}

@@ -1,0 +1,100 @@
+"""The joined log as a dataset folder, to train on or to analyse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Engine
+
+from genco.data.columns import NumericColumn
+from genco.errors import DataError
+from genco.policies.optimizer import Optimizer, load
+from genco.serving.joiner import Joined, settled
+from genco.serving.registry import served
+from genco.serving.served_model import with_statuses
+from genco.serving.store import read_statuses
+from genco.storage.writer import DatasetWriter
+
+CHUNK_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Exported:
+    """rounded: rows whose reward was no whole click · left_out: rows of products or elements the run does not know."""
+
+    path: Path
+    rows: int
+    rounded: int
+    left_out: int
+
+
+def export_log(engine: Engine, out: Path, until: int, overwrite: bool = False) -> Exported:
+    """Write the settled decisions that were shown and decided before `until`, with the catalogue of the served run.
+
+    A row has one impression and at most one click: 1 where its reward reaches 1/2. Raises `DataError` where the store
+    has not served a run, and as `DatasetWriter` does.
+    """
+    model = served(engine)
+    if model is None:
+        raise DataError("The store has never served a run, so it has no catalogue to export with.")
+    optimizer = with_statuses(load(model.path), read_statuses(engine))
+    meta = replace(
+        optimizer.meta, reward="num_clicks", split="time", origin={"source": "genco serve", "model": model.version}
+    )
+    num_rows = rounded = left_out = 0
+    with DatasetWriter(out, meta, overwrite) as writer, engine.connect() as connection:
+        writer.write_products(optimizer.catalogue.products)
+        writer.write_elements(optimizer.catalogue.elements)
+        rows = settled(connection, 0, until)
+        while chunk := list(islice(rows, CHUNK_ROWS)):
+            kept = [row for row in chunk if _is_known(optimizer, row)]
+            if kept:
+                writer.append_impressions(_table(optimizer, kept))
+            num_rows, left_out = num_rows + len(kept), left_out + len(chunk) - len(kept)
+            rounded += sum(row.reward not in (0.0, 1.0) for row in kept)
+    return Exported(out, num_rows, rounded, left_out)
+
+
+def _is_known(optimizer: Optimizer, row: Joined) -> bool:
+    catalogue = optimizer.catalogue
+    known = all(name is None or name in catalogue.element_rows for name in row.combination)
+    return known and row.product_id in catalogue.product_rows and len(row.combination) == catalogue.num_slots
+
+
+def _table(optimizer: Optimizer, rows: Sequence[Joined]) -> pl.DataFrame:
+    """Rows with the columns of a dataset folder."""
+    slots = {name: [row.combination[i] for row in rows] for i, name in enumerate(optimizer.slot_names)}
+    numeric = {c.name for c in optimizer.encoders.context.columns.columns if isinstance(c, NumericColumn)}
+    context = {name: _context(rows, name, name in numeric) for name in optimizer.meta.context}
+    return pl.DataFrame(
+        {
+            "impression_id": [row.event_id for row in rows],
+            "timestamp": pl.Series([row.decided_at for row in rows]).cast(pl.Datetime("us")),
+            "product_id": [row.product_id for row in rows],
+            **context,
+            **{name: pl.Series(ids, dtype=pl.String) for name, ids in slots.items()},
+            "num_clicks": [int(row.reward >= 0.5) for row in rows],
+            "num_conversions": [row.conversions for row in rows],
+            "revenue": [row.revenue for row in rows],
+            "propensity": pl.Series([row.propensity for row in rows], dtype=pl.Float64),
+            "policy": [row.policy for row in rows],
+            "model_version": [row.model_version for row in rows],
+        }
+    )
+
+
+def _context(rows: Sequence[Joined], name: str, numeric: bool) -> pl.Series:
+    """A context column of one type, null where a request did not say."""
+    values = [row.context.get(name) for row in rows]
+    if numeric:
+        return pl.Series([None if value is None else float(value) for value in values], dtype=pl.Float64)
+    return pl.Series([None if value is None else _text(value) for value in values], dtype=pl.String)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,165 @@
+"""Learns while serving: every minute the settled decisions since the last time move the reward model's posterior.
+
+A round reads settled decisions in order of time up to a reward window ago, adds their evidence to the faded old one,
+and makes a new version, which is served at once. The evidence and the time it reaches to are stored with the version,
+so a restart goes on where the served version ends: no row is learned twice or left out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genco.data.catalogue import EMPTY
+from genco.errors import GencoError
+from genco.models.online_evidence import OnlineEvidence, evidence_of, updated_model
+from genco.policies.optimizer import Optimizer
+from genco.runtime.reward_model import BoundRewardModel
+from genco.serving.joiner import Joined, settled
+from genco.serving.registry import RUN, load_evidence
+from genco.serving.service import Service
+
+log = logging.getLogger(__name__)
+SETTLE_US = 2_000_000  # beyond the window: rows received in time may still wait for the store
+MAX_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class LearnedState:
+    """What was learned on one run. version: made of it · learned_to: decisions before this time are in the evidence."""
+
+    version: str
+    evidence: OnlineEvidence
+    learned_to: int
+    num_rows: int
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Joined decisions as rows of the catalogue: product [row], combination [row, slot], context [row, num_context],
+    reward [row]."""
+
+    product: NDArray[np.int32]
+    combination: NDArray[np.int32]
+    context: NDArray[np.float32]
+    reward: NDArray[np.float32]
+
+
+class Learner:
+    """Rounds of learning in a thread of its own. Use `start` and `stop`, or `round` by hand."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._state: LearnedState | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="genco-learner", daemon=True)
+
+    def start(self) -> None:
+        if self._service.config.learn_every_seconds > 0:
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._service.config.learn_every_seconds):
+            started = time.perf_counter()
+            try:
+                while self.round() >= MAX_ROWS and not self._stop.is_set():
+                    pass
+            except Exception:
+                log.exception("a round of learning failed")
+                self._service.metrics.learn_failures.inc()
+            self._service.metrics.learn_seconds.set(time.perf_counter() - started)
+
+    def round(self) -> int:
+        """Learn what has settled since the last round; returns the number of decisions."""
+        service = self._service
+        live = service.live
+        if not live.learning:
+            return 0
+        if self._state is None or self._state.version != live.version.version:  # a version was chosen by hand
+            self._state = self._resumed()
+        state = self._state
+        rows, stop = self._read(state.learned_to, service.clock.now() - service.config.reward_window_us - SETTLE_US)
+        if not rows:
+            return 0
+        base, current = live.base, live.current.optimizer
+        encoded = encode_rows(base, rows)
+        half_lives = (stop - state.learned_to) / 3.6e9 / service.config.half_life_hours
+        evidence = state.evidence.faded(0.5**half_lives) + evidence_of(
+            _bound(current), _bound(base), encoded.product, encoded.combination, encoded.context, encoded.reward
+        )
+        num_rows = state.num_rows + len(encoded.product)
+        version = live.serve_learned(
+            state.version,
+            updated_model(_bound(base), evidence),
+            vars(evidence),
+            {"learned_to": stop, "num_rows": num_rows},
+        )
+        if version is None:
+            return 0
+        self._state = LearnedState(version, evidence, stop, num_rows)
+        service.metrics.settled_to.set(stop / 1e6)
+        return len(rows)
+
+    def _read(self, start: int, stop: int) -> tuple[list[Joined], int]:
+        """About `MAX_ROWS` settled decisions at most, whole instants only, and the time they reach to."""
+        found: list[Joined] = []
+        with self._service.engine.connect() as connection:
+            for row in settled(connection, start, stop):
+                if len(found) >= MAX_ROWS and row.decided_at > found[-1].decided_at:
+                    return found, row.decided_at
+                found.append(row)
+        return found, stop
+
+    def _resumed(self) -> LearnedState:
+        """The state of the served version; nothing, from its registration on, where it is the run itself."""
+        live = self._service.live
+        if live.version.origin == RUN:
+            base = live.base
+            nothing = OnlineEvidence.nothing(base.model.layout.num_weights, base.catalogue.num_products)
+            return LearnedState(live.version.version, nothing, live.version.created_at, 0)
+        arrays, learned = load_evidence(live.current.optimizer.run)
+        reached = int(learned["learned_to"]), int(learned["num_rows"])
+        return LearnedState(live.version.version, OnlineEvidence(**arrays), *reached)
+
+
+def encode_rows(optimizer: Optimizer, rows: Sequence[Joined]) -> EncodedRows:
+    """Joined decisions as arrays. What the catalogue does not know is left out; rewards above 1 count as 1."""
+    products, elements = optimizer.catalogue.product_rows, optimizer.catalogue.element_rows
+    contexts: dict[str, NDArray[np.float32]] = {}
+    kept: list[tuple[int, list[int], NDArray[np.float32], float]] = []
+    for row in rows:
+        product = products.get(row.product_id)
+        combination = [EMPTY if name is None else elements.get(name, -2) for name in row.combination]
+        key = json.dumps(row.context, sort_keys=True)
+        if product is None or -2 in combination or len(combination) != optimizer.catalogue.num_slots:
+            continue
+        if key not in contexts:
+            try:
+                known = {name: value for name, value in row.context.items() if value is not None}
+                contexts[key] = optimizer.context(known)
+            except GencoError:
+                continue
+        kept.append((product, combination, contexts[key], min(row.reward, 1.0)))
+    size = len(kept)
+    return EncodedRows(
+        np.array([row[0] for row in kept], dtype=np.int32),
+        np.array([row[1] for row in kept], dtype=np.int32).reshape(size, optimizer.catalogue.num_slots),
+        np.array([row[2] for row in kept], dtype=np.float32).reshape(size, optimizer.encoders.context.dim),
+        np.array([row[3] for row in kept], dtype=np.float32),
+    )
+
+
+def _bound(optimizer: Optimizer) -> BoundRewardModel:
+    return optimizer.policy.bound

@@ -1,0 +1,138 @@
+"""Versions of the model: immutable run folders with checksums, and the history of which one is served.
+
+A learned version is a run folder of its own beside the run it came from, `RUN.learned/VERSION`: every command reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, Row, delete, insert, select
+
+from genco.runtime.model_arrays import reward_model_arrays
+from genco.runtime.reward_model import RewardModel
+from genco.serving.errors import ApiError
+from genco.serving.tables import models, promotions
+from genco.storage.runs import RunFolder
+
+RUN, LEARNER = "run", "learner"
+START, PROMOTE, ROLLBACK, LEARN = "start", "promote", "rollback", "learn"
+KEPT_VERSIONS = 20
+EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """origin: run or learner · parent: version of the run a learned one came from · served: whether it is now."""
+
+    version: str
+    origin: str
+    path: str
+    parent: str | None
+    created_at: int
+    served: bool = False
+
+    @property
+    def root(self) -> str:
+        """Version of the run it stems from."""
+        return self.parent or self.version
+
+
+def register(connection: Connection, model: ModelVersion) -> None:
+    """Add a version; one that is known already keeps its time."""
+    if _find(connection, model.version) is None:
+        values = {name: getattr(model, name) for name in models.c.keys()}  # noqa: SIM118 (not a mapping)
+        connection.execute(insert(models).values(**values))
+
+
+def promote(connection: Connection, version: str, why: str, now: int) -> None:
+    """Note that `version` is served from now on."""
+    connection.execute(insert(promotions).values(at=now, version=version, why=why))
+
+
+def versions(engine: Engine) -> list[ModelVersion]:
+    """All versions, newest first."""
+    with engine.connect() as connection:
+        current = _served_version(connection)
+        found = connection.execute(select(models).order_by(models.c.created_at.desc(), models.c.version)).all()
+    return [_version(row, current) for row in found]
+
+
+def served(engine: Engine) -> ModelVersion | None:
+    """The version that was promoted last."""
+    return next((model for model in versions(engine) if model.served), None)
+
+
+def version_named(engine: Engine, version: str) -> ModelVersion:
+    """Raises `ApiError` 404."""
+    with engine.connect() as connection:
+        found = _find(connection, version)
+    if found is None:
+        raise ApiError(404, "unknown_model", f"No model {version!r} is registered.")
+    return found
+
+
+def version_before(engine: Engine, version: str) -> ModelVersion:
+    """What was served before `version`, which must be served now. Raises `ApiError`."""
+    with engine.connect() as connection:
+        history = connection.execute(select(promotions.c.version).order_by(promotions.c.number.desc())).scalars().all()
+        if not history or history[0] != version:
+            raise ApiError(409, "not_served", f"Model {version!r} is not served now.")
+        for earlier in history:
+            found = _find(connection, earlier) if earlier != version else None
+            if found is not None:
+                return found
+    raise ApiError(409, "nothing_before", f"Nothing was served before model {version!r}, or it is kept no longer.")
+
+
+def save_learned(
+    base: RunFolder, version: str, model: RewardModel, evidence: Mapping[str, NDArray[Any]], learned: Mapping[str, Any]
+) -> Path:
+    """Write a learned version: the run's files with another reward model, and the evidence it was made from."""
+    folder = Path(f"{base.path}.learned") / version
+    if folder.exists():
+        return folder
+    part = folder.with_name(f".{version}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(base.path, part, ignore=shutil.ignore_patterns("reward_model.*", ".*", "progress.*"))
+    run = RunFolder(part, base.info)
+    run.save_arrays("reward_model", *reward_model_arrays(model))
+    run.save_arrays(EVIDENCE, dict(evidence), learned)
+    os.replace(part, folder)
+    return folder
+
+
+def load_evidence(run: RunFolder) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """Arrays and description that `save_learned` kept. Raises `CheckpointError`."""
+    return run.load_arrays(EVIDENCE)
+
+
+def forget_old(connection: Connection) -> list[Path]:
+    """Drop learned versions but the newest and the served; returns the folders to remove once that is committed."""
+    current = _served_version(connection)
+    learned = select(models).where(models.c.origin == LEARNER).order_by(models.c.created_at.desc())
+    old = [row for row in connection.execute(learned).all()[KEPT_VERSIONS:] if row.version != current]
+    if old:
+        connection.execute(delete(models).where(models.c.version.in_([row.version for row in old])))
+    return [Path(row.path) for row in old]
+
+
+def _find(connection: Connection, version: str) -> ModelVersion | None:
+    row = connection.execute(select(models).where(models.c.version == version)).one_or_none()
+    return None if row is None else _version(row, _served_version(connection))
+
+
+def _version(row: Row[Any], served: str | None) -> ModelVersion:
+    return ModelVersion(row.version, row.origin, row.path, row.parent, row.created_at, row.version == served)
+
+
+def _served_version(connection: Connection) -> str | None:
+    newest = select(promotions.c.version).order_by(promotions.c.number.desc()).limit(1)
+    return connection.execute(newest).scalar()

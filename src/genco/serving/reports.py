@@ -1,0 +1,103 @@
+"""What was shown and what came of it, by element and by combination. Counts add up: every shown decision counts once in
+every slot, and once among the combinations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, case, false, func, or_, select, true
+
+from genco.data.catalogue import Catalogue
+from genco.serving.joiner import CLICK, CONVERSION, REWARDED, SHOWN
+from genco.serving.tables import decisions, events
+
+
+@dataclass(frozen=True)
+class ShownCombination:
+    """One combination of one product: decisions that were shown, and what was reported in time."""
+
+    product_id: str
+    combination: tuple[str | None, ...]
+    impressions: int
+    clicks: int
+    conversions: int
+    revenue: float
+    reward: float
+
+
+@dataclass(frozen=True)
+class ShownElement:
+    """One element in one slot. element_id: None = the slot stayed empty · ctr: clicks an impression, None of none."""
+
+    slot_id: str
+    element_id: str | None
+    component: str
+    status: str | None
+    impressions: int
+    clicks: int
+    ctr: float | None
+
+
+def shown_combinations(connection: Connection, product_id: str | None = None) -> list[ShownCombination]:
+    """All combinations shown so far, most impressions first. clicks: decisions with a click, at most one each."""
+
+    def total(condition: object, value: object) -> object:
+        return func.coalesce(func.sum(case((condition, value), else_=0)), 0)  # type: ignore[arg-type]
+
+    kind, value = events.c.kind, events.c.value
+    by_decision = (
+        select(
+            events.c.event_id,
+            func.max(case((kind.in_(SHOWN), 1), else_=0)).label("shown"),
+            func.max(case((kind == CLICK, 1), else_=0)).label("clicked"),
+            total(kind == CONVERSION, 1).label("conversions"),  # type: ignore[attr-defined]
+            total(kind == CONVERSION, value).label("revenue"),  # type: ignore[attr-defined]
+            total(kind.in_(REWARDED), value).label("reward"),  # type: ignore[attr-defined]
+        )
+        .where(events.c.late == false())
+        .group_by(events.c.event_id)
+        .subquery()
+    )
+    sums = [func.coalesce(func.sum(by_decision.c[name]), 0) for name in ("clicked", "conversions", "revenue", "reward")]
+    shown = or_(decisions.c.activated == true(), by_decision.c.shown == 1)
+    if product_id is not None:
+        shown = and_(shown, decisions.c.product_id == product_id)
+    query = (
+        select(decisions.c.product_id, decisions.c.combination, func.count(), *sums)
+        .select_from(decisions.outerjoin(by_decision, by_decision.c.event_id == decisions.c.event_id))
+        .where(shown)
+        .group_by(decisions.c.product_id, decisions.c.combination)
+    )
+    found = [
+        ShownCombination(
+            product, tuple(json.loads(text)), int(n), int(clicks), int(conversions), float(paid), float(got)
+        )
+        for product, text, n, clicks, conversions, paid, got in connection.execute(query)
+    ]
+    return sorted(found, key=lambda row: (-row.impressions, row.product_id, str(row.combination)))
+
+
+def shown_elements(rows: Sequence[ShownCombination], catalogue: Catalogue) -> list[ShownElement]:
+    """Counts by slot and element, most impressions first."""
+    counts: dict[tuple[int, str | None], list[int]] = {}
+    for row in rows:
+        for slot, element in enumerate(row.combination[: catalogue.num_slots]):
+            count = counts.setdefault((slot, element), [0, 0])
+            count[0] += row.impressions
+            count[1] += row.clicks
+    status, elements = catalogue.elements["status"], catalogue.element_rows
+    found = [
+        ShownElement(
+            slot_id=catalogue.slots[slot].name,
+            element_id=element,
+            component=catalogue.slots[slot].component,
+            status=str(status[elements[element]]) if element in elements else None,
+            impressions=impressions,
+            clicks=clicks,
+            ctr=clicks / impressions if impressions else None,
+        )
+        for (slot, element), (impressions, clicks) in counts.items()
+    ]
+    return sorted(found, key=lambda row: (row.slot_id, -row.impressions, str(row.element_id)))
