@@ -7,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   := build/demo
-SUITE  ?= scenarios wide upworthy ope latency throughput
+SUITE  ?= scenarios simulator wide upworthy ope latency throughput
 # Real data for the suite upworthy, which is left out where there are none.
 ARCHIVE := $(firstword $(wildcard $(or $(GENCO_DATA),../shared/data)/upworthy/*.parquet))
 

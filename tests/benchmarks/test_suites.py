@@ -80,6 +80,32 @@ def test_scenarios(tmp_path: Path) -> None:
     assert "| pairs_dense | 3,000 | 1 |" in result["table"]
 
 
+SIMULATOR = {
+    "impressions": {"pairs_dense": 3_000, "jd_card": 2_000},
+    "products": 8,
+    "requests": 4,
+    "training": TINY_TRAINING,
+}
+
+
+def test_simulator(tmp_path: Path) -> None:
+    """Peers alone first, ours later into the same folder: worlds are simulated again, rows are kept."""
+    pytest.importorskip("vowpalwabbit")
+    options = Options(quick=True, peers="independent_components,vw_slates")
+    result = run("simulator", tmp_path, SIMULATOR, options)
+    assert {row["policy"] for row in result["rows"]} == {"independent_components", "vw_slates"}
+    assert len(result["rows"]) == 2 * 2 * 4 and "Ours minus the peer" not in result["table"]
+    result = run("simulator", tmp_path, SIMULATOR, Options(quick=True, peers="none"))
+    assert len(result["rows"]) == 3 * 2 * 4 and not (tmp_path / "shared").exists()
+    by_request = (
+        pl.DataFrame(result["rows"]).group_by("scenario", "request").agg(pl.col("uniform", "oracle").n_unique())
+    )
+    assert (by_request["oracle"] == 1).all() and (by_request["uniform"] == 1).all()
+    assert all(row["milliseconds"] > 0 and row["train_cpu_seconds"] > 0 for row in result["rows"])
+    assert "Ours minus the peer" in result["table"] and "| genco |" in result["table"]
+    assert "Highest mean value" in result["table"] and (tmp_path / "plot.svg").read_text().startswith("<svg xmlns")
+
+
 def test_wide(tmp_path: Path) -> None:
     changes = {
         "impressions": 2_000,

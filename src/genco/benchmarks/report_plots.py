@@ -20,7 +20,7 @@ def line_chart(xs: Sequence[float], ys: Sequence[float], x_name: str, y_name: st
     points = sorted(zip(xs, ys, strict=True))
     points = points[:: max(1, len(points) // MAX_POINTS)]
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    x, y = _scale(min(xs), max(xs), LEFT, RIGHT), _scale(min(ys), max(ys), BOTTOM, TOP)
+    x, y = scale(min(xs), max(xs), LEFT, RIGHT), scale(min(ys), max(ys), BOTTOM, TOP)
     parts = _axes(min(xs), max(xs), min(ys), max(ys), x_name, y_name)
     drawn = [(x(a), y(b)) for a, b in points]
     parts.append(polyline(drawn, "curve"))
@@ -32,7 +32,7 @@ def line_chart(xs: Sequence[float], ys: Sequence[float], x_name: str, y_name: st
 def calibration_plot(points: Sequence[CalibrationPoint]) -> Markup:
     """Predicted against observed rate, with 95% bars; on the diagonal the two agree."""
     top = max(max(point.high, point.predicted) for point in points) * 1.05
-    x, y = _scale(0, top, LEFT, RIGHT), _scale(0, top, BOTTOM, TOP)
+    x, y = scale(0, top, LEFT, RIGHT), scale(0, top, BOTTOM, TOP)
     parts = [
         *_axes(0, top, 0, top, "predicted rate", "observed rate", percent=True),
         line(x(0), y(0), x(top), y(top), "axis"),
@@ -49,7 +49,7 @@ def calibration_plot(points: Sequence[CalibrationPoint]) -> Markup:
 
 def interval_bar(value: float, low: float, high: float, reach: float) -> Markup:
     """An estimate with its interval on an axis from -reach to reach, 0 in the middle."""
-    x = _scale(-reach, reach, 2, 98)
+    x = scale(-reach, reach, 2, 98)
 
     def inside(at: float) -> float:
         return min(max(x(at), 2), 98)
@@ -65,7 +65,7 @@ def interval_bar(value: float, low: float, high: float, reach: float) -> Markup:
     )
 
 
-def _scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
+def scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
     """Maps [low, high] to [start, stop]; everything to `start` where low = high."""
     slope = (stop - start) / (high - low) if high > low else 0.0
     return lambda value: start + (value - low) * slope
@@ -74,20 +74,20 @@ def _scale(low: float, high: float, start: float, stop: float) -> Callable[[floa
 def _axes(
     x_low: float, x_high: float, y_low: float, y_high: float, x_name: str, y_name: str, percent: bool = False
 ) -> list[Markup]:
-    x, y = _scale(x_low, x_high, LEFT, RIGHT), _scale(y_low, y_high, BOTTOM, TOP)
+    x, y = scale(x_low, x_high, LEFT, RIGHT), scale(y_low, y_high, BOTTOM, TOP)
     parts = [line(LEFT, BOTTOM, RIGHT, BOTTOM, "axis")]
     y_ticks, x_ticks = ticks(y_low, y_high, 4), ticks(x_low, x_high, 5)
     for value in y_ticks:
         parts.append(line(LEFT, y(value), RIGHT, y(value), "grid"))
-        parts.append(text(LEFT - 6, y(value) + 4, _tick(value, y_ticks, percent), "figure", "end"))
+        parts.append(text(LEFT - 6, y(value) + 4, tick(value, y_ticks, percent), "figure", "end"))
     for value in x_ticks:
-        parts.append(text(x(value), BOTTOM + 16, _tick(value, x_ticks, percent), "figure", "middle"))
+        parts.append(text(x(value), BOTTOM + 16, tick(value, x_ticks, percent), "figure", "middle"))
     parts.append(text((LEFT + RIGHT) / 2, HEIGHT - 6, x_name, "label", "middle"))
     parts.append(text(0, 11, y_name, "label"))
     return parts
 
 
-def _tick(value: float, all_ticks: Sequence[float], percent: bool) -> str:
+def tick(value: float, all_ticks: Sequence[float], percent: bool = False) -> str:
     """A tick with as many decimals as tell it from its neighbours."""
     scale = 100 if percent else 1
     step = abs(all_ticks[1] - all_ticks[0]) * scale if len(all_ticks) > 1 else abs(value * scale) or 1.0

@@ -1,6 +1,7 @@
 """Runs a suite into a folder, unit by unit, so that an interrupted run goes on where it stopped.
 
 rows.parquet   raw rows        table.md   the table        config.json   configuration, versions, machine
+plot.svg       the figure, where the suite has one
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from genco.benchmarks.peer_names import chosen_peers
 from genco.benchmarks.row_file import RowFile
-from genco.benchmarks.suite import Options, Progress, Suite
+from genco.benchmarks.suite import Options, Progress, Row, Suite, shared
 from genco.errors import ConfigError
 from genco.version import __version__
 
@@ -38,25 +40,38 @@ def run_suite(
     options, progress = options or Options(), progress or (lambda stage, values: None)
     out = Path(out)
     config = {**suite.configuration(options), **(changes or {})}
-    units = suite.units(config, options.num_seeds)
+    units = chosen_units(suite, suite.units(config, options.num_seeds), options.peers)
     description = _description(suite, config, out)
     out.mkdir(parents=True, exist_ok=True)
     _write(out / "config.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     file = RowFile(out / "rows.parquet", suite.keys)
     scratch = out / "data"
     started = time.perf_counter()
-    for number, unit in enumerate(units):
-        if not file.holds(unit):
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir()
-            try:
-                file.add(unit, suite.measure(unit, config, scratch, progress))
-            finally:
+    try:
+        for number, unit in enumerate(units):
+            if not file.holds(unit):
                 shutil.rmtree(scratch, ignore_errors=True)
-        progress("bench", {"unit": number + 1, "of": len(units), "seconds": time.perf_counter() - started})
+                scratch.mkdir()
+                try:
+                    file.add(unit, suite.measure(unit, config, scratch, progress))
+                finally:
+                    shutil.rmtree(scratch, ignore_errors=True)
+            progress("bench", {"unit": number + 1, "of": len(units), "seconds": time.perf_counter() - started})
+    finally:
+        shutil.rmtree(shared(scratch), ignore_errors=True)
     table = suite.table(file.rows, config)
     _write(out / "table.md", table)
+    if suite.plot is not None:
+        _write(out / "plot.svg", suite.plot(file.rows, config))
     return {**description, "table": table, "rows": file.rows.to_dicts()}
+
+
+def chosen_units(suite: Suite, units: list[Row], peers: str | None) -> list[Row]:
+    """The units of the policies that `--peers` names; `none` = ours alone, not given = all of them."""
+    if peers is None or not suite.policies:
+        return units
+    chosen = chosen_peers(peers, suite.policies) or suite.policies[:1]
+    return [unit for unit in units if unit["policy"] in chosen]
 
 
 def _description(suite: Suite, config: Mapping[str, Any], out: Path) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class Suite:
 
     configuration: everything that decides the numbers, but not how many seeds · keys: columns that name a unit of
     work · units: all units of so many seeds (None = the default), each a table of `keys` · measure: (unit,
-    configuration, scratch folder, progress) -> the unit's rows, without `keys` · table: Markdown of all rows.
+    configuration, scratch folder, progress) -> the unit's rows, without `keys`; what units share they keep in `shared`
+    of that folder · table: Markdown of all rows · plot: SVG of all rows · policies: values of the unit's `policy` that
+    `--peers` chooses from, ours first.
     """
 
     name: str
@@ -40,3 +42,10 @@ class Suite:
     units: Callable[[Config, int | None], list[Row]]
     measure: Callable[[Row, Config, Path, Progress], list[Row]]
     table: Callable[[pl.DataFrame, Config], str]
+    plot: Callable[[pl.DataFrame, Config], str] | None = None
+    policies: tuple[str, ...] = ()
+
+
+def shared(scratch: Path) -> Path:
+    """The folder beside `scratch` that outlives a unit of work: units may leave there what the next can use."""
+    return scratch.parent / "shared"

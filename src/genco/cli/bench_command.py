@@ -18,6 +18,7 @@ class SuiteName(StrEnum):
     """Suites of `genco.benchmarks.suites.SUITE_NAMES`."""
 
     scenarios = "scenarios"
+    simulator = "simulator"
     wide = "wide"
     upworthy = "upworthy"
     latency = "latency"

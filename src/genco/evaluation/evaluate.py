@@ -13,6 +13,7 @@ from genco.data.splits import Split
 from genco.errors import RuleError
 from genco.evaluation.attribution import attribution_measures
 from genco.evaluation.calibration import equal_mass_bins
+from genco.evaluation.element_rates import smoothed_rate
 from genco.evaluation.logged import LoggedRows, calibration_of, concatenate, predict, ranking_measures
 from genco.evaluation.request_values import NUM_PROPOSALS, RequestValues, request_values
 from genco.evaluation.shapley_audit import audit_measures
@@ -210,9 +211,7 @@ def _average_requests(optimizer: Optimizer, num: int, seed: int) -> list[tuple[i
     return drawn
 
 
-def smoothed_rates(
-    optimizer: Optimizer, strength: float = 50.0
-) -> Callable[[int, NDArray[np.int32]], NDArray[np.float64]]:
+def smoothed_rates(optimizer: Optimizer) -> Callable[[int, NDArray[np.int32]], NDArray[np.float64]]:
     """A function (product row, element rows) -> click rates smoothed towards the product's own rate."""
     counts = optimizer.run.read_table("elements")
     rows = optimizer.catalogue.element_rows
@@ -221,13 +220,7 @@ def smoothed_rates(
     known = index >= 0
     trials[index[known]] = counts["num_impressions"].to_numpy()[known]
     reward[index[known]] = counts["num_rewards"].to_numpy()[known]
-
-    def rate(product: int, elements: NDArray[np.int32]) -> NDArray[np.float64]:
-        pool = np.concatenate([optimizer.catalogue.pool(product, c) for c in range(optimizer.catalogue.num_slots)])
-        mean = (reward[pool].sum() + 1e-3) / (trials[pool].sum() + 1e-1)
-        return np.asarray((reward[elements] + strength * mean) / (trials[elements] + strength))
-
-    return rate
+    return partial(smoothed_rate, optimizer.catalogue, trials, reward)
 
 
 def _training(optimizer: Optimizer) -> dict[str, Any]:
