@@ -76,7 +76,7 @@ def test_a_later_catalogue_is_encoded_alike(dataset: Dataset) -> None:
 
 def test_log_by_hand(dataset: Dataset) -> None:
     """Twelve rows of two products and three segments: six groups, empty badges as element number 4."""
-    log = encode_log(dataset, fitted(dataset), dataset.catalogue)
+    log, _ = encode_log(dataset, fitted(dataset), dataset.catalogue)
     assert len(log) == 12 and log.num_groups == 6 and log.num_elements == 4
     assert log.combination[:3].tolist() == [[0, 3], [2, 4], [1, 4]]
     assert log.trials[:2].tolist() == [1.0, 5.0] and log.reward[:2].tolist() == [0.0, 2.0]
@@ -86,14 +86,22 @@ def test_log_by_hand(dataset: Dataset) -> None:
     assert encoded[:3].tolist() == [[1, 0], [0, 1], [0, 0]]
 
 
-def test_rows_may_be_left_out(dataset: Dataset) -> None:
-    log = encode_log(dataset, fitted(dataset), dataset.catalogue, keep=lambda batch: batch.product == 1)
-    assert len(log) == 6 and set(log.product.tolist()) == {1}
+def test_rows_held_out_are_parts_of_the_same_arrays(dataset: Dataset) -> None:
+    whole, nothing = encode_log(dataset, fitted(dataset), dataset.catalogue)
+    assert len(nothing) == 0
+    kept, apart = encode_log(dataset, fitted(dataset), dataset.catalogue, lambda batch: batch.product == 1)
+    assert len(kept) == len(apart) == 6
+    assert set(kept.product.tolist()) == {0} and set(apart.product.tolist()) == {1}
+    assert kept.combination.base is apart.combination.base is not None
+    first = whole.product == 0
+    np.testing.assert_array_equal(kept.combination, whole.combination[first])
+    np.testing.assert_array_equal(apart.reward, whole.reward[~first])
+    np.testing.assert_array_equal(kept.contexts[kept.group_context[kept.group]][:, 0], [1, 0, 0, 1, 0, 0])
 
 
 def test_inverse_propensities_are_clipped_and_average_one(dataset: Dataset) -> None:
     """Propensity 0.5 weighs 2, not logged weighs 1; clipped at 1.5 they weigh 1.5 and 1, over their mean 1.25."""
-    log = encode_log(dataset, fitted(dataset), dataset.catalogue, propensity_clip=1.5)
+    log, _ = encode_log(dataset, fitted(dataset), dataset.catalogue, propensity_clip=1.5)
     assert log.trials[:2].tolist() == pytest.approx([1.5 / 1.25, 5 * 1 / 1.25])
     assert log.reward[1] == pytest.approx(2 / 1.25)
 
@@ -121,7 +129,7 @@ def test_no_content_no_context_no_product_feature(tmp_path: Path) -> None:
     assert encoders.text == "" and encoders.context.dim == 0
     assert encoders.identities == {"title": ("t1", "t2", "t3")}
     np.testing.assert_array_equal(encoded.content, np.eye(3))
-    log = encode_log(dataset, encoders, dataset.catalogue)
+    log, _ = encode_log(dataset, encoders, dataset.catalogue)
     assert log.contexts.shape == (1, 0) and log.num_groups == 2
     assert fit_projections(encoded, encoders, 8)[encoders.kinds[0]].rank == 3
 
@@ -155,5 +163,5 @@ def test_ten_kilobytes_of_unicode(tmp_path: Path) -> None:
 def test_an_empty_log_is_empty_arrays(tmp_path: Path) -> None:
     dataset = write(tmp_path / "empty", ELEMENTS, IMPRESSIONS.head(0), small_meta().slots, ("segment",))
     encoders, _, _ = fit_encoders(dataset.catalogue, dataset.sample(10, 0).context, None)
-    log = encode_log(dataset, encoders, dataset.catalogue)
+    log, _ = encode_log(dataset, encoders, dataset.catalogue)
     assert len(log) == 0 and log.num_groups == 0

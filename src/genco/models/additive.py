@@ -16,8 +16,8 @@ from torch import Tensor
 from genco.data.encoded_log import EncodedLog
 from genco.runtime.terms import TermLayout
 
-CHUNK_ROWS = 65_536
-CURVATURE_CHUNK_ROWS = 8_192
+CHUNK_ROWS, CHUNK_LATENTS = 65_536, 4_194_304  # a chunk's latents should stay in a core's cache
+CURVATURE_CHUNK_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class AdditiveModel:
     ) -> None:
         self.layout = layout
         self.log = log
+        width = sum(layout.own_rank[component] for component in layout.slot_component)
+        self._chunk_rows = max(min(CHUNK_ROWS, CHUNK_LATENTS // max(width, 1)), 1)
         self._latents = torch.from_numpy(tables.latents)
         self._pool_mean = torch.from_numpy(tables.pool_mean)
         self._pool_empty = torch.from_numpy(tables.pool_empty)
@@ -125,12 +127,12 @@ class AdditiveModel:
     def _pool_values(self) -> Tensor:
         """Value of the pool's mean element, per group [group]: what centring subtracts."""
         parts = []
-        for start in range(0, self.log.num_groups, CHUNK_ROWS):
-            product = self._group_product[start : start + CHUNK_ROWS]
+        for start in range(0, self.log.num_groups, self._chunk_rows):
+            product = self._group_product[start : start + self._chunk_rows]
             value = self._value(
                 self._pool_latents(product),
                 self._pool_empty[product] if self._optional else None,
-                self._group_context[start : start + CHUNK_ROWS],
+                self._group_context[start : start + self._chunk_rows],
             )
             parts.append(value if self._effect_offset is None else value + self._effect_offset[product])
         return torch.cat(parts) if parts else torch.zeros(0)
@@ -163,11 +165,11 @@ class AdditiveModel:
         group_sums = [torch.zeros(num_groups) for _ in range(2)]
         element_sums = [torch.zeros(self._empty_row + 1) for _ in range(2)] if with_elements else None
         collect = _GradientSums(self.layout, len(self._contexts))
-        for start in range(0, len(self.log), CHUNK_ROWS):
-            rows = torch.from_numpy(self.log.combination[start : start + CHUNK_ROWS])
-            group = torch.from_numpy(self.log.group[start : start + CHUNK_ROWS]).long()
-            trials = torch.from_numpy(self.log.trials[start : start + CHUNK_ROWS])
-            reward = torch.from_numpy(self.log.reward[start : start + CHUNK_ROWS])
+        for start in range(0, len(self.log), self._chunk_rows):
+            rows = torch.from_numpy(self.log.combination[start : start + self._chunk_rows])
+            group = torch.from_numpy(self.log.group[start : start + self._chunk_rows]).long()
+            trials = torch.from_numpy(self.log.trials[start : start + self._chunk_rows])
+            reward = torch.from_numpy(self.log.reward[start : start + self._chunk_rows])
             context = self._group_context.index_select(0, group)
             latents = self._slot_latents(rows)
             empty = (rows == self._empty_row).float() if self._optional else None
@@ -186,13 +188,13 @@ class AdditiveModel:
                 for slot in range(num_slots):
                     element_sums[0].index_add_(0, rows[:, slot], residual)
                     element_sums[1].index_add_(0, rows[:, slot], curvature)
-        for start in range(0, num_groups, CHUNK_ROWS):
-            product = self._group_product[start : start + CHUNK_ROWS]
+        for start in range(0, num_groups, self._chunk_rows):
+            product = self._group_product[start : start + self._chunk_rows]
             collect.add(
                 self._pool_latents(product),
                 self._pool_empty[product] if self._optional else None,
-                self._group_context[start : start + CHUNK_ROWS],
-                -group_sums[0][start : start + CHUNK_ROWS],
+                self._group_context[start : start + self._chunk_rows],
+                -group_sums[0][start : start + self._chunk_rows],
             )
         elements = [None, None] if element_sums is None else [part.double().numpy() for part in element_sums]
         return PassResult(
@@ -216,7 +218,7 @@ class AdditiveModel:
         order = np.lexsort((log.group, log.product))
         log = log.take(order)
         base = np.float32(appeal) - self.group_offset.numpy()
-        total = torch.zeros(layout.num_weights, layout.num_weights)
+        total = np.zeros((layout.num_weights, layout.num_weights))
         cross: dict[int, NDArray[np.float64]] = {}
         mass: dict[int, float] = {}
         for start in range(0, len(log), CURVATURE_CHUNK_ROWS):
@@ -228,9 +230,9 @@ class AdditiveModel:
                     stop = edges[i + 1] if i + 1 < len(edges) else len(product)
                     cross[int(p)] = cross.get(int(p), 0.0) + sums[i].astype(np.float64)
                     mass[int(p)] = mass.get(int(p), 0.0) + float(weight[edges[i] : stop].sum())
-            scaled = torch.from_numpy(features * np.sqrt(weight)[:, None])
-            total.addmm_(scaled.T, scaled)
-        information: NDArray[np.float64] = total.double().numpy()
+            scaled = features * np.sqrt(weight)[:, None]
+            total += scaled.T @ scaled  # one array on both sides: numpy works out half of a symmetric product
+        information = total
         if product_precision is not None and cross:
             lost = np.stack([cross[p] / np.sqrt(mass[p] + product_precision) for p in cross])
             information = information - lost.T @ lost

@@ -155,12 +155,15 @@ def encode_log(
     dataset: Dataset,
     encoders: Encoders,
     catalogue: Catalogue,
-    keep: Callable[[ImpressionBatch], NDArray[np.bool_]] | None = None,
+    held_out: Callable[[ImpressionBatch], NDArray[np.bool_]] | None = None,
     propensity_clip: float = 0.0,
     progress: Callable[[int], None] | None = None,
-) -> EncodedLog:
-    """Read a log batch by batch into flat arrays. `keep` chooses rows; with `propensity_clip` > 0 rows are weighted by
-    min(1 / propensity, clip), normalised to mean 1."""
+) -> tuple[EncodedLog, EncodedLog]:
+    """Read a log batch by batch into flat arrays: the rows to train on, and those `held_out` chooses (mask of a batch).
+
+    Both are parts of the same arrays, so the log is held once. With `propensity_clip` > 0 rows are weighted by
+    min(1 / propensity, clip), normalised to mean 1.
+    """
     num_rows, num_slots = dataset.num_rows, catalogue.num_slots
     combination = np.empty((num_rows, num_slots), dtype=np.int32)
     group = np.empty(num_rows, dtype=np.int32)
@@ -168,38 +171,42 @@ def encode_log(
     reward = np.empty(num_rows, dtype=np.float32)
     contexts = _Distinct()
     groups = _Distinct()
-    used, weight_total = 0, 0.0
+    front, back, weight_total = 0, num_rows, 0.0
     for batch in dataset.batches():
-        rows = slice(None) if keep is None else np.flatnonzero(keep(batch))
-        product = batch.product[rows]
-        size = len(product)
-        chosen = batch.combination[rows]
-        combination[used : used + size] = np.where(chosen == EMPTY, catalogue.num_elements, chosen)
-        raw = {name: values[rows] for name, values in batch.context.items()}
-        code = contexts.codes(_encode_contexts(encoders, raw, size))
-        group[used : used + size] = groups.codes(np.stack([product, code], axis=1).astype(np.int64))
-        weight = _weights(batch.propensity[rows], propensity_clip)
+        size = len(batch)
+        code = contexts.codes(_encode_contexts(encoders, batch.context, size))
+        weight = _weights(batch.propensity, propensity_clip)
         weight_total += float(weight.sum())
-        trials[used : used + size] = batch.num_impressions[rows] * weight
-        reward[used : used + size] = batch.reward[rows] * weight
-        used += size
+        columns = (
+            (combination, np.where(batch.combination == EMPTY, catalogue.num_elements, batch.combination)),
+            (group, groups.codes(np.stack([batch.product, code], axis=1).astype(np.int64))),
+            (trials, batch.num_impressions * weight),
+            (reward, batch.reward * weight),
+        )
+        apart = np.zeros(size, dtype=bool) if held_out is None else held_out(batch)
+        num_held_out = int(apart.sum())
+        for column, values in columns:
+            column[front : front + size - num_held_out] = values[~apart]
+            column[back - num_held_out : back] = values[apart]
+        front, back = front + size - num_held_out, back - num_held_out
         if progress is not None:
             progress(size)
     if propensity_clip > 0 and weight_total > 0:
-        trials[:used] *= used / weight_total
-        reward[:used] *= used / weight_total
+        trials *= num_rows / weight_total
+        reward *= num_rows / weight_total
     pairs = groups.table(2, np.int64)
-    return EncodedLog(
-        combination[:used],
-        group[:used],
-        trials[:used],
-        reward[:used],
+    log = EncodedLog(
+        combination,
+        group,
+        trials,
+        reward,
         pairs[:, 0].astype(np.int32),
         pairs[:, 1].astype(np.int32),
         contexts.table(encoders.context.dim, np.float32),
         catalogue.num_elements,
         catalogue.num_products,
     )
+    return log.take(slice(0, front)), log.take(slice(front, num_rows))
 
 
 def _encode_contexts(encoders: Encoders, raw: dict[str, NDArray[np.generic]], size: int) -> Floats:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genco.data.batch import ImpressionBatch
 from genco.data.catalogue import Catalogue
 from genco.data.encoded_log import EncodedLog
 from genco.data.features import TextEncoder
@@ -69,11 +68,14 @@ def fit_stage_two(
     pool_mean, pool_empty, members, owners = reference_pools(catalogue, latents)
     tables = ContentTables(latents, pool_mean, pool_empty, members, owners)
 
-    def read(keep: Callable[[ImpressionBatch], NDArray[np.bool_]] | None) -> EncodedLog:
-        return encode_log(dataset, encoders, catalogue, keep, config.propensity_clip, _counter(progress, dataset))
-
-    log = read(None)
-    train, held_out = _divide(log, dataset, split)
+    train, held_out = encode_log(
+        dataset,
+        encoders,
+        catalogue,
+        lambda batch: split.held_out(batch, catalogue),
+        config.propensity_clip,
+        _counter(progress, dataset),
+    )
     spectrum = [
         projections[kind].spectrum[: max(r, 1)] for kind, r in zip(encoders.kinds, layout.own_rank, strict=True)
     ]
@@ -90,7 +92,7 @@ def fit_stage_two(
         arrays = {name: values.detach().numpy() for name, values in residual.residual.named_parameters()}
         model = replace(model, residual=AttentionResidualArrays(arrays))
     model = replace(model, calibration=_calibrate(fit, result, held_out, tables, residual))
-    share = np.bincount(log.group_context[log.group], weights=log.trials, minlength=len(log.contexts))
+    share = _context_counts(train) + _context_counts(held_out)
     measured = {
         "rows_seen": result.rows_seen + residual.rows_seen,
         "seconds": result.seconds,
@@ -105,10 +107,16 @@ def fit_stage_two(
         "element_effect_sd": float(np.sqrt(result.state.element_variance)),
         "block_sd": {name: float(np.sqrt(value)) for name, value in result.state.block_variance.items()},
     }
-    trials, reward = _element_counts(log)
+    trials, reward = (a + b for a, b in zip(_element_counts(train), _element_counts(held_out), strict=True))
     return StageTwo(
-        model, encoders, encoded, log.contexts, share / share.sum(), trials, reward, train, measured, result.history
+        model, encoders, encoded, train.contexts, share / share.sum(), trials, reward, train, measured, result.history
     )
+
+
+def _context_counts(log: EncodedLog) -> NDArray[np.float64]:
+    """Impressions in every context [context]."""
+    counts = np.bincount(log.group_context[log.group], weights=log.trials, minlength=len(log.contexts))
+    return np.asarray(counts, dtype=np.float64)
 
 
 def _element_counts(log: EncodedLog) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -165,16 +173,6 @@ def _pair_ranks(
             break
         found[max(left, key=lambda component: found[component])] = 0
     return tuple(found)
-
-
-def _divide(log: EncodedLog, dataset: Dataset, split: Split) -> tuple[EncodedLog, EncodedLog]:
-    held_out, start = np.zeros(len(log), dtype=bool), 0
-    for batch in dataset.batches():
-        held_out[start : start + len(batch)] = split.held_out(batch, dataset.catalogue)
-        start += len(batch)
-    if not held_out.any():
-        return log, log.take(slice(0, 0))
-    return log.take(~held_out), log.take(held_out)
 
 
 def _counter(progress: Progress, dataset: Dataset) -> Callable[[int], None]:

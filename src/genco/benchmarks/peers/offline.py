@@ -117,7 +117,8 @@ def peer_data(
     them, drawn by `seed`, is kept out. Raises `DataError` where no row is left.
     """
     encoders, encoded, _ = fit_encoders(dataset.catalogue, dataset.sample(CONTEXT_SAMPLE, seed).context, text)
-    log = encode_log(dataset, encoders, dataset.catalogue, keep)
+    left_out = None if keep is None else lambda batch: ~keep(batch)
+    log, _ = encode_log(dataset, encoders, dataset.catalogue, left_out)
     log = log.take(log.trials > 0)
     if not len(log):
         raise DataError("A peer needs impressions to learn from. Found 0 rows with num_impressions > 0.")
