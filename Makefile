@@ -7,9 +7,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   := build/demo
-SUITE  ?= scenarios simulator wide upworthy ope latency throughput
-# Real data for the suite upworthy, which is left out where there are none.
-ARCHIVE := $(firstword $(wildcard $(or $(GENCO_DATA),../shared/data)/upworthy/*.parquet))
+SUITE  ?= scenarios simulator wide upworthy ope aes latency throughput
+# Published data, by suite; a suite is left out where its data are not found.
+PUBLISHED      := $(or $(GENCO_DATA),../shared/data)
+NEED_DATA      := upworthy aes
+TABLE_upworthy := $(firstword $(wildcard $(PUBLISHED)/upworthy/*.parquet))
+TABLE_aes      := $(wildcard $(PUBLISHED)/aes)
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -74,14 +77,16 @@ frozen: install  ## compare the public API and the command line with tests/golde
 freeze: install  ## rewrite tests/golden/public_api.txt, tests/golden/cli.txt and docs/reference/cli.md
 	$(BIN)/python tools/frozen_lists.py --write
 
-bench: install  ## the benchmark suites in quick form, or one: make bench SUITE=latency
-	@set -e; for suite in $(SUITE); do \
-	  if [ $$suite != upworthy ]; then table=; elif [ -n "$(ARCHIVE)" ]; then table="--table $(ARCHIVE)"; \
-	  else echo "==> upworthy: left out, its data were not found; set GENCO_DATA to the folder that holds them"; continue; fi; \
-	  echo "==> $$suite"; \
-	  rm -rf build/bench/$$suite; \
-	  $(BIN)/genco bench $$suite --quick $$table --out build/bench/$$suite; \
-	done
+bench: install $(addprefix bench-,$(SUITE))  ## the benchmark suites in quick form, or one: make bench SUITE=latency
+
+bench-%: install
+	@if [ -n "$(filter $*,$(NEED_DATA))" ] && [ -z "$(TABLE_$*)" ]; then \
+	  echo "==> $*: left out, its data were not found; set GENCO_DATA to the folder that holds them"; \
+	else \
+	  echo "==> $*"; \
+	  rm -rf build/bench/$*; \
+	  $(BIN)/genco bench $* --quick $(if $(TABLE_$*),--table $(TABLE_$*)) --out build/bench/$*; \
+	fi
 
 clean:  ## remove what the targets made, the virtual environment included
 	rm -rf build site dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

@@ -63,7 +63,7 @@ def run_suite(
     _write(out / "table.md", table)
     if suite.plot is not None:
         _write(out / "plot.svg", suite.plot(file.rows, config))
-    return {**description, "table": table, "rows": file.rows.to_dicts()}
+    return {**suite.summary(file.rows, config), **description, "table": table, "rows": file.rows.to_dicts()}
 
 
 def chosen_units(suite: Suite, units: list[Row], peers: str | None) -> list[Row]:

@@ -33,7 +33,7 @@ class Suite:
     work · units: all units of so many seeds (None = the default), each a table of `keys` · measure: (unit,
     configuration, scratch folder, progress) -> the unit's rows, without `keys`; what units share they keep in `shared`
     of that folder · table: Markdown of all rows · plot: SVG of all rows · policies: values of the unit's `policy` that
-    `--peers` chooses from, ours first.
+    `--peers` chooses from, ours first · summary: what `--json` has beside the rows, by name.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Suite:
     table: Callable[[pl.DataFrame, Config], str]
     plot: Callable[[pl.DataFrame, Config], str] | None = None
     policies: tuple[str, ...] = ()
+    summary: Callable[[pl.DataFrame, Config], dict[str, Any]] = lambda rows, config: {}
 
 
 def shared(scratch: Path) -> Path:

@@ -21,6 +21,7 @@ class SuiteName(StrEnum):
     simulator = "simulator"
     wide = "wide"
     upworthy = "upworthy"
+    aes = "aes"
     latency = "latency"
     throughput = "throughput"
     ablation = "ablation"
@@ -35,7 +36,8 @@ def bench(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small logs, one seed: minutes instead of hours.")] = False,
     table: Annotated[
-        Path | None, typer.Option(help="The archive's file of packages, for upworthy.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Published data: packages for upworthy, tables (a file or folder) for aes.", metavar="FILE"),
     ] = None,
     peers: Annotated[
         str | None, typer.Option(help="all, none, or names with commas; the suite's own by default.", metavar="NAMES")

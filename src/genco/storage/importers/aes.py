@@ -45,7 +45,7 @@ def import_aes(
     Raises `DataError` naming file, row and value, also where table and constraint disagree.
     """
     path = find_file(Path(source), (".txt",), ignore=(CONSTRAINT_FILE,))
-    rows = _read(path)
+    rows = read_aes(path)
     templates = sorted(rows["template"].unique().to_list())
     constraint = path.parent / CONSTRAINT_FILE
     if constraint.is_file():
@@ -76,7 +76,7 @@ def import_aes(
     return ImportSummary(meta.name, rows.height, rows.height, {}, summary_origin, (log_note, rule_note))
 
 
-def _read(path: Path) -> pl.DataFrame:
+def read_aes(path: Path) -> pl.DataFrame:
     """Return the table sorted by template and parts; values as integers, ctr as a float."""
     try:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]

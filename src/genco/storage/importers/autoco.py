@@ -38,7 +38,7 @@ def import_autoco(
     Raises `DataError` naming file, row and value.
     """
     path = find_file(Path(source))
-    rows = _read(path)
+    rows = read_autoco(path)
     items = rows.select("item", *FEATURES).unique("item", maintain_order=True)
     num_impressions = DEFAULT_IMPRESSIONS if num_impressions is None else num_impressions
     log_note = f"the log is drawn: {num_impressions:,} impressions uniform over items and combinations, seed {seed}"
@@ -62,7 +62,7 @@ def import_autoco(
     return ImportSummary("autoco", rows.height, rows.height, {}, f"{ORIGIN}. {CITATION}", notes)
 
 
-def _read(path: Path) -> pl.DataFrame:
+def read_autoco(path: Path) -> pl.DataFrame:
     """Return the table sorted by item and elements."""
     rows = read_table(path, {**dict.fromkeys(_INTEGERS, pl.Int64()), "ctr": pl.Float64()})
     if not rows.height:
