@@ -74,4 +74,4 @@ def summary(rows: pl.DataFrame, config: Config) -> dict[str, Any]:
     return found if len(found) > 1 else next(iter(found.values()))
 
 
-SUITE = Suite("aes", KEYS, configuration, units, measure, table, summary)
+SUITE = Suite("aes", KEYS, configuration, units, measure, table, summary=summary)
