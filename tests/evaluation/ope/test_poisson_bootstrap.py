@@ -10,10 +10,11 @@ from scipy.stats import poisson as distribution
 from tests.evaluation.ope.test_empirical_likelihood import drawn
 
 from genco.errors import ConfigError, DataError, SupportError
+from genco.evaluation.ope import IPS
 from genco.evaluation.ope.poisson_bootstrap import PoissonBootstrap, poisson, uniforms
 from genco.evaluation.ope.terms import Terms, terms
 
-small = partial(np.zeros, (50, 3))
+small = partial(np.zeros, (50, 4))
 
 
 def test_uniforms_are_those_of_the_row() -> None:
@@ -49,6 +50,13 @@ def test_spread_is_that_of_the_mean() -> None:
     width = 2 * 1.96 * values.std() / np.sqrt(4_000)
     assert interval.high - interval.low == pytest.approx(width, rel=0.12)
     assert interval.low < values.mean() < interval.high
+
+
+def test_difference_of_a_policy_with_itself_is_nothing() -> None:
+    reward = np.repeat([1.0, 0.0], [50, 450])
+    same = IPS().terms(np.full(500, 0.2), np.full(500, 0.2), reward)
+    interval = PoissonBootstrap(0, small()).update(same, reward, np.arange(500)).difference()
+    assert (interval.low, interval.high) == (pytest.approx(0, abs=1e-12), pytest.approx(0, abs=1e-12))
 
 
 def test_refusals() -> None:

@@ -26,10 +26,10 @@ CHUNK_FLOATS = 1 << 21
 
 @dataclass(frozen=True)
 class PoissonBootstrap:
-    """sums: [replicate, 3] of numerators, denominators and rewards · seed: equal seeds give equal intervals."""
+    """sums: [replicate, 4] of numerators, denominators, rewards, impressions · seed: equal seeds, equal intervals."""
 
     seed: int = 0
-    sums: Floats = field(default_factory=lambda: np.zeros((NUM_REPLICATES, 3)))
+    sums: Floats = field(default_factory=lambda: np.zeros((NUM_REPLICATES, 4)))
     support: Support = field(default_factory=Support)
 
     def update(self, terms: Terms, reward: Floats, row_number: NDArray[np.integer]) -> PoissonBootstrap:
@@ -40,7 +40,8 @@ class PoissonBootstrap:
         """
         if len(np.unique(row_number)) != len(row_number):
             raise DataError("Parameter `row_number` should not hold a number twice. Found one that it does.")
-        columns = np.stack([terms.numerator, terms.denominator, np.broadcast_to(reward, terms.count.shape)], axis=1)
+        ones = np.ones(len(terms.count))
+        columns = np.stack([terms.numerator, terms.denominator, reward * ones, ones], axis=1)
         added = np.zeros_like(self.sums)
         step = max(1, CHUNK_FLOATS // len(self.sums))
         for first in range(0, len(row_number), step):
@@ -60,7 +61,14 @@ class PoissonBootstrap:
     def value(self, level: float = 0.95, floor: float = SMALLEST_SIZE) -> Interval:
         """Percentile interval of the value. Raises `SupportError` where the effective sample size is below `floor`."""
         self.support.check_size(floor)
-        return _quantiles(self.sums[:, 0] / self.sums[:, 1], level)
+        numerator, denominator, _, _ = self.sums.T
+        return _quantiles(numerator / denominator, level)
+
+    def difference(self, level: float = 0.95, floor: float = SMALLEST_SIZE) -> Interval:
+        """Percentile interval of the value less the mean reward of the log itself. Raises as `value` does."""
+        self.support.check_size(floor)
+        numerator, denominator, reward, num = self.sums.T
+        return _quantiles(numerator / denominator - reward / num, level)
 
 
 def uniforms(row_number: NDArray[np.integer], num_replicates: int, seed: int) -> Floats:
