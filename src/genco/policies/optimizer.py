@@ -22,9 +22,9 @@ from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_catalogue
 from genco.runtime.model_arrays import generator_arrays, generator_from, reward_model_arrays, reward_model_from
 from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import RewardModel
-from genco.storage.dataset_toml import DatasetMeta, read_meta, write_meta
+from genco.storage.dataset_toml import DatasetMeta
+from genco.storage.run_catalogue import read_catalogue, text_of
 from genco.storage.runs import RunFolder
-from genco.storage.text import text_encoder
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Optimizer:
         Raises `UnknownIdError` where slots or their components are not those of the run.
         """
         _require_slots(self.catalogue.slots, catalogue.slots)
-        encoded = encode_catalogue(catalogue, self.encoders, _text(self.run))
+        encoded = encode_catalogue(catalogue, self.encoders, text_of(self.run))
         return Optimizer(self.run, self.model, self.network, self.encoders, meta or self.meta, encoded)
 
     def context(self, values: Mapping[str, Any] | None = None) -> NDArray[np.float32]:
@@ -208,23 +208,15 @@ def model_version(model: RewardModel, network: GeneratorWeights) -> str:
     return digest.hexdigest()
 
 
+def optimizer_of(run: RunFolder) -> Optimizer:
+    """What an opened, finished run answers with, on the catalogue it was trained with. Raises `CheckpointError`."""
+    model = reward_model_from(*run.load_arrays("reward_model"))
+    network = generator_from(*run.load_arrays("generator"))
+    encoders = Encoders.from_dict(run.read_json("encoders.json"))
+    catalogue, meta = read_catalogue(run)
+    return Optimizer(run, model, network, encoders, meta, encode_catalogue(catalogue, encoders, text_of(run)))
+
+
 def load(run: str | Path) -> Optimizer:
     """Open a finished run on the catalogue it was trained with. Raises `CheckpointError`."""
-    folder = RunFolder.open(Path(run))
-    model = reward_model_from(*folder.load_arrays("reward_model"))
-    network = generator_from(*folder.load_arrays("generator"))
-    encoders = Encoders.from_dict(folder.read_json("encoders.json"))
-    meta = read_meta(folder.path)
-    catalogue = Catalogue(meta.slots, folder.read_table("products"), folder.read_table("catalogue"), meta.rules)
-    return Optimizer(folder, model, network, encoders, meta, encode_catalogue(catalogue, encoders, _text(folder)))
-
-
-def keep_catalogue(run: RunFolder, catalogue: Catalogue, meta: DatasetMeta) -> None:
-    """Write the catalogue a run was trained with into its folder."""
-    run.write_table("products", catalogue.products)
-    run.write_table("catalogue", catalogue.elements)
-    write_meta(run.path, meta)
-
-
-def _text(run: RunFolder) -> Any:
-    return text_encoder(run.info["config"]["text"], run.path.parent / ".genco-text-cache")
+    return optimizer_of(RunFolder.open(Path(run)))

@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from genco.data.splits import Split
 from genco.errors import CheckpointError, DataError, GencoError
 from genco.models.generator import CombinationGenerator
-from genco.policies.optimizer import keep_catalogue
 from genco.rng import stream
 from genco.runtime.model_arrays import generator_arrays, generator_from, reward_model_arrays
 from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import BoundRewardModel
 from genco.storage.dataset import Dataset
 from genco.storage.duplicate_ids import duplicate_id_findings
+from genco.storage.run_catalogue import keep_catalogue
 from genco.storage.runs import RunFolder
 from genco.storage.text import text_encoder
 from genco.storage.violation import raise_first
