@@ -55,9 +55,7 @@ def test_a_round_learns_what_has_settled_and_serves_it(run: Path, tmp_path: Path
         feed(running, 5)
         assert learner.round() == 30 and served(running) != before
         assert state(learner)[0] == 30
-        assert running.decide(str(running.service.model.catalogue.products["product_id"][0]))[
-            "model_version"
-        ] == served(running)
+        assert feed(running, 1)[0]["model_version"] == served(running)
         assert learner.round() == 0
         running.travel(WINDOW + 3)
         assert learner.round() == 6 and state(learner)[0] == 36

@@ -20,13 +20,13 @@ from genco.serving.edge import Edge
 from genco.serving.errors import ApiError
 from genco.serving.learner import Learner
 from genco.serving.logs import request_id
-from genco.serving.routes import catalogue, decide, events, health, models, reports
+from genco.serving.routes import catalogue, decide, events, health, models, personalizer, reports
 from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
 from genco.version import __version__
 
 log = logging.getLogger(__name__)
-_ROUTERS = (decide.router, events.router, catalogue.router, models.router, reports.router, health.router)
+_ROUTERS = tuple(module.router for module in (decide, events, catalogue, models, reports, personalizer, health))
 _BODIES = (
     schemas.DecideRequest,
     schemas.EventsIn,
@@ -34,6 +34,10 @@ _BODIES = (
     schemas.RewardIn,
     schemas.CatalogueChange,
     schemas.RunIn,
+    schemas.MultiSlotRank,
+    schemas.SingleSlotRank,
+    schemas.MultiSlotReward,
+    schemas.SingleSlotReward,
 )
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 

@@ -116,6 +116,23 @@ class ServedModel:
         rows = [int(have[at]) for have, at in zip(space.candidates, positions, strict=True)]
         return tuple(None if row == EMPTY else self._element_ids[row] for row in rows)
 
+    def fitting(self, slot_name: str, element_ids: Sequence[str], left_out: frozenset[str]) -> list[str]:
+        """Those of the elements that the slot's component has, `left_out` left out.
+
+        Raises `ApiError` 422 for an element the catalogue does not have, and where none fits.
+        """
+        component = self.catalogue.components.index(self.catalogue.slots[self.slot_names.index(slot_name)].component)
+        found = []
+        for name in element_ids:
+            row = self.catalogue.element_rows.get(name)
+            if row is None:
+                raise ApiError(422, "unknown_id", f"The catalogue has no element {name!r}.")
+            if self.catalogue.element_component[row] == component and name not in left_out:
+                found.append(name)
+        if not found:
+            raise ApiError(422, "no_legal_combination", f"None of the elements may stand in slot {slot_name!r}.")
+        return found
+
     def product_of(self, element_ids: Sequence[str]) -> str | None:
         """The one product that owns any of these elements, or the catalogue's only product; None where unclear."""
         rows = [self.catalogue.element_rows[name] for name in element_ids if name in self.catalogue.element_rows]

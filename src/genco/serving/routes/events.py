@@ -43,7 +43,7 @@ async def reward(request: Request, event_id: str) -> Response:
     service = service_of(request)
     await service.gate.require(request, "ingest")
     given = parsed(RewardIn, await read_body(request)).model_dump(exclude_none=True)
-    return await _single(service, {"event_id": event_id, "kind": REWARD, **given})
+    return answer(await report_one(service, {"event_id": event_id, "kind": REWARD, **given}))
 
 
 @router.post("/v1/events/{event_id}/activate", response_model=EventResult, tags=["events"], **described(None, 404, 422))
@@ -51,7 +51,7 @@ async def activate(request: Request, event_id: str) -> Response:
     """Say that a decision was shown."""
     service = service_of(request)
     await service.gate.require(request, "ingest")
-    return await _single(service, {"event_id": event_id, "kind": ACTIVATION})
+    return answer(await report_one(service, {"event_id": event_id, "kind": ACTIVATION}))
 
 
 async def report(service: Service, rows: Sequence[EventRow | Verdict]) -> EventsAnswer:
@@ -78,13 +78,13 @@ async def report(service: Service, rows: Sequence[EventRow | Verdict]) -> Events
     return EventsAnswer.model_construct(results=results, _fields_set=None, **counts)
 
 
-async def _single(service: Service, row: dict[str, Any]) -> Response:
-    """One row by itself: a rejected one is an error."""
+async def report_one(service: Service, row: dict[str, Any]) -> EventResult:
+    """Store one row by itself. Raises `ApiError` where it is rejected."""
     result = (await report(service, [_row(service, row)])).results[0]
     if result.status == REJECTED:
         status = 404 if result.code == "unknown_decision" else 422
         raise ApiError(status, result.code or REJECTED, result.message or "")
-    return answer(result)
+    return result
 
 
 def _result(verdict: Verdict) -> EventResult:
