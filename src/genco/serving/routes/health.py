@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from genco.serving.errors import ApiError
 from genco.serving.routes.body import answer, service_of
+from genco.serving.schemas import ErrorAnswer
 
 router = APIRouter(tags=["health"])
 
@@ -31,7 +32,7 @@ async def live() -> Response:
     return answer(Health(status="live"))
 
 
-@router.get("/health/ready", response_model=Health)
+@router.get("/health/ready", response_model=Health, responses={503: {"model": ErrorAnswer, "description": "Not now."}})
 async def ready(request: Request) -> Response:
     """The model is loaded and warm, and the store answers."""
     service = service_of(request)
@@ -44,7 +45,7 @@ async def ready(request: Request) -> Response:
     return answer(Health(status="ready", model_version=service.model.version, mode=service.config.mode))
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """For Prometheus. Holds counts only, so it needs no key."""
     service = service_of(request)
