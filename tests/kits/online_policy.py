@@ -9,21 +9,24 @@ from numpy.typing import NDArray
 
 from genco.benchmarks.online.arm_table import ArmTable
 from genco.benchmarks.online.policy import OnlinePolicy, PolicyFactory
+from genco.benchmarks.online.tables import AES_PARENTS
 
 Ints = NDArray[np.int64]
 
 
-def table(items: list[list[tuple[int, ...]]], fields: list[list[int]] | None = None) -> ArmTable:
+def table(
+    items: list[list[tuple[int, ...]]], fields: list[list[int]] | None = None, parents: tuple[int, ...] | None = None
+) -> ArmTable:
     """The combinations of every item; fields of every item, none by default."""
     item = np.repeat(np.arange(len(items)), [len(listed) for listed in items]).astype(np.int32)
     known = np.array(fields, dtype=np.int32) if fields else np.zeros((len(items), 0), dtype=np.int32)
-    return ArmTable(item, np.array([row for listed in items for row in listed], dtype=np.int32), known)
+    return ArmTable(item, np.array([row for listed in items for row in listed], dtype=np.int32), known, parents)
 
 
 def aes_shaped() -> ArmTable:
-    """One item, 200 combinations: template, background, size, colour (0-3 dark, 4-7 light), font."""
-    every = itertools.product(range(1), range(2), range(5), range(8), range(5))
-    return table([[row for row in every if row[3] // 4 == row[1]]])
+    """One item, 200 combinations: background, size, colour (0-3 for background 0, 4-7 for 1), font; the AES tree."""
+    every = itertools.product(range(2), range(5), range(8), range(5))
+    return table([[row for row in every if row[2] // 4 == row[0]]], parents=AES_PARENTS)
 
 
 def small_items() -> ArmTable:

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from tests.kits.real_data import real_data
 
-from genco.benchmarks.online.arm_table import ArmTable
-from genco.benchmarks.online.environment import RateEnvironment, constant
 from genco.benchmarks.online.loop import PlayConfig, play
 from genco.benchmarks.online.policies import PEERS
+from genco.benchmarks.online.tables import aes_environment
 
 SEEDS = range(101, 106)
 PUBLISHED_RUNS = 15
@@ -31,10 +30,10 @@ PUBLISHED = {
 @pytest.mark.parametrize("table", [0, 1], ids=["online", "new"])
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_reproduces_the_published_figure(name: str, table: int) -> None:
-    rows = np.loadtxt(real_data(("aes/ctr_online.txt", "aes/ctr_new.txt")[table]))
-    arms = ArmTable(np.zeros(len(rows), np.int32), rows[:, 1:6].astype(np.int32), np.zeros((1, 0), np.int32))
-    environment = RateEnvironment(arms, constant(rows[:, 6]))
-    reached = [play(PEERS[name](arms, seed), environment, PlayConfig(), seed)[-1].cumulative for seed in SEEDS]
+    environment = aes_environment(real_data(("aes/ctr_online.txt", "aes/ctr_new.txt")[table]))
+    reached = [
+        play(PEERS[name](environment.arms, seed), environment, PlayConfig(), seed)[-1].cumulative for seed in SEEDS
+    ]
     mean, spread = PUBLISHED[name][table]
     error = spread * np.sqrt(1 / len(SEEDS) + 1 / PUBLISHED_RUNS)
     assert abs(np.mean(reached) - mean) < 4 * error

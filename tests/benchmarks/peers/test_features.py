@@ -1,16 +1,6 @@
-import pytest
 from tests.kits.online_policy import aes_shaped, small_items, table
 
-from genco.benchmarks.peers.features import (
-    AES_PARENTS,
-    all_pairs,
-    default_parents,
-    element_features,
-    field_features,
-    pair_features,
-    tree_edges,
-)
-from genco.errors import ConfigError
+from genco.benchmarks.peers.features import all_pairs, element_features, field_features, pair_features, tree_features
 
 
 def test_elements_and_pairs_by_hand() -> None:
@@ -29,18 +19,17 @@ def test_fields_are_those_of_the_item() -> None:
 def test_only_pairs_that_occur_get_a_column() -> None:
     """The AES tables: 8 of 16 pairs of background and colour are legal."""
     arms = aes_shaped()
-    assert pair_features(arms, [(1, 3)]).shape == (200, 8)
-    assert pair_features(arms, tree_edges(arms, None)).shape == (200, 2 + 5 + 8 + 40)
-    assert len(all_pairs(arms)) == 10
+    assert pair_features(arms, [(0, 2)]).shape == (200, 8)
+    assert len(all_pairs(arms)) == 6
 
 
-def test_default_tree() -> None:
-    assert default_parents(aes_shaped()) == AES_PARENTS
-    assert tree_edges(small_items(), None) == ((0, 1), (1, 2))
-    assert tree_edges(small_items(), (-1, 0, 0)) == ((0, 1), (0, 2))
+def test_a_column_per_edge_of_the_tree() -> None:
+    """AES: 2 backgrounds and 5 sizes from the root, 8 colours below a background, 40 fonts below a colour."""
+    arms = aes_shaped()
+    assert tree_features(arms).shape == (200, 2 + 5 + 8 + 40)
+    assert (tree_features(arms).sum(axis=1) == 4).all()
 
 
-@pytest.mark.parametrize("parents", [(-1, 0), (-1, 1, 0), (-1, -1, 0), (0, 0, 0)])
-def test_refuses_what_is_no_tree(parents: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match="name an earlier slot"):
-        tree_edges(small_items(), parents)
+def test_without_a_tree_the_chain() -> None:
+    """2 elements, then the 2 x 3 and 3 x 2 pairs of neighbours."""
+    assert tree_features(small_items()).shape == (18, 2 + 6 + 6)

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 from tests.kits.online_policy import aes_shaped, table
 
+from genco.benchmarks.online.arm_table import ROOT
+from genco.benchmarks.online.tables import AES_PARENTS
 from genco.benchmarks.peers.counts import ArmCounts
-from genco.benchmarks.peers.features import AES_PARENTS, pair_features, tree_edges
 from genco.benchmarks.peers.lin_ucb import LinUcb
 from genco.benchmarks.peers.linear_bandit import fit_linear
 from genco.benchmarks.peers.linear_sampler import LinearSampler
@@ -58,42 +59,38 @@ def test_greedy_explores_a_tenth() -> None:
     policy = te_greedy(arms, 0)
     rng = np.random.default_rng(0)
     shown = rng.integers(200, size=4000)
-    policy.update(np.zeros(4000, dtype=np.int32), shown, (arms.elements[shown, 2] == 3).astype(np.int64))
-    third = arms.elements[policy.choose(np.zeros(20_000, dtype=np.int32)), 2] == 3
+    policy.update(np.zeros(4000, dtype=np.int32), shown, (arms.elements[shown, 1] == 3).astype(np.int64))
+    third = arms.elements[policy.choose(np.zeros(20_000, dtype=np.int32)), 1] == 3
     assert abs(third.mean() - (0.9 + 0.1 / 5)) < 0.01
 
 
 def test_best_listed_arm_is_what_dynamic_programming_over_the_tree_finds() -> None:
     """Both for random weights of the AES tree's edges, illegal pairs at minus infinity."""
     arms = aes_shaped()
-    edges = tree_edges(arms, None)
     rng = np.random.default_rng(2)
     for _ in range(20):
-        weights = {}
+        weights = []
         score = np.zeros(arms.num_arms)
-        for parent, child in edges:
-            shape = (arms.num_elements[parent], arms.num_elements[child])
-            weights[child] = np.full(shape, -np.inf)
-            pair = arms.elements[:, parent], arms.elements[:, child]
-            weights[child][pair] = rng.standard_normal(shape)[pair]
-            score += weights[child][pair]
-        assert tuple(arms.elements[score.argmax()]) == _by_dynamic_programming(weights)
+        for slot, parent in enumerate(AES_PARENTS):
+            above = np.zeros(arms.num_arms, dtype=np.int64) if parent == ROOT else arms.elements[:, parent]
+            edge = above, arms.elements[:, slot]
+            shape = (1 if parent == ROOT else arms.num_elements[parent], arms.num_elements[slot])
+            weights.append(np.full(shape, -np.inf))
+            weights[slot][edge] = rng.standard_normal(shape)[edge]
+            score += weights[slot][edge]
+        assert arms.elements[score.argmax()].tolist() == _by_dynamic_programming(weights)
 
 
-def _by_dynamic_programming(weights: dict[int, np.ndarray]) -> tuple[int, ...]:
+def _by_dynamic_programming(weights: list[np.ndarray]) -> list[int]:
     """Children before parents: the best value below every element, then the best elements from the root down."""
-    below = {slot: 0.0 for slot in range(len(AES_PARENTS))}
-    best = {}
-    for child in sorted(weights, reverse=True):
-        total = weights[child] + below[child]
-        best[child] = total.argmax(axis=1)
-        below[AES_PARENTS[child]] = below[AES_PARENTS[child]] + total.max(axis=1)
-    chosen = [0]
-    for child in sorted(weights):
-        chosen.append(int(best[child][chosen[AES_PARENTS[child]]]))
-    return tuple(chosen)
-
-
-def test_edge_columns_add_up_to_one_per_edge() -> None:
-    arms = aes_shaped()
-    assert (pair_features(arms, tree_edges(arms, None)).sum(axis=1) == 4).all()
+    best = [np.zeros(0, dtype=np.int64)] * len(weights)
+    below = [np.zeros(table.shape[1]) for table in weights]
+    for slot in reversed(range(len(weights))):
+        total = weights[slot] + below[slot]
+        best[slot] = total.argmax(axis=1)
+        if AES_PARENTS[slot] != ROOT:
+            below[AES_PARENTS[slot]] += total.max(axis=1)
+    chosen: list[int] = []
+    for slot, parent in enumerate(AES_PARENTS):
+        chosen.append(int(best[slot][0 if parent == ROOT else chosen[parent]]))
+    return chosen

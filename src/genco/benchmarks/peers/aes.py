@@ -9,20 +9,15 @@ both give the same arm where the tree's legal pairs allow exactly the listed one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from genco.benchmarks.online.arm_table import ArmTable
-from genco.benchmarks.peers.features import element_features, pair_features, tree_edges
+from genco.benchmarks.peers.features import element_features, tree_features
 from genco.benchmarks.peers.linear_sampler import LinearSampler
 from genco.rng import stream
 
 
-def aes(arms: ArmTable, seed: int, parents: Sequence[int] | None = None) -> LinearSampler:
-    """Effects of elements and tree edges, drawn for every view, and a tenth of the views uniform.
-
-    parents: the tree over slots (`features.py`).
-    """
-    features = np.hstack([element_features(arms), pair_features(arms, tree_edges(arms, parents))])
+def aes(arms: ArmTable, seed: int) -> LinearSampler:
+    """Effects of elements and tree edges, drawn for every view, and a tenth of the views uniform."""
+    features = np.hstack([element_features(arms), tree_features(arms)])
     return LinearSampler(arms, features, stream(seed, "aes"), ridge=0.1, variance=0.005, explored=0.1)

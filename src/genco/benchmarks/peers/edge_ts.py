@@ -9,18 +9,13 @@ both give the same arm where the tree's legal pairs allow exactly the listed one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from genco.benchmarks.online.arm_table import ArmTable
-from genco.benchmarks.peers.features import pair_features, tree_edges
+from genco.benchmarks.peers.features import tree_features
 from genco.benchmarks.peers.linear_sampler import LinearSampler
 from genco.rng import stream
 
 
-def edge_ts(arms: ArmTable, seed: int, parents: Sequence[int] | None = None) -> LinearSampler:
-    """Effects of tree edges, drawn for every view, and a tenth of the views uniform.
-
-    parents: the tree over slots (`features.py`).
-    """
-    features = pair_features(arms, tree_edges(arms, parents))
+def edge_ts(arms: ArmTable, seed: int) -> LinearSampler:
+    """Effects of tree edges, drawn for every view, and a tenth of the views uniform."""
+    features = tree_features(arms)
     return LinearSampler(arms, features, stream(seed, "edge ts"), ridge=0.01, variance=0.005, explored=0.1)

@@ -1,9 +1,4 @@
-"""What linear peers see of an arm: which elements and which pairs of elements it holds, one column each.
-
-A tree over slots names the parent of every slot (`ROOT` for the first, which has none). `AES_PARENTS` is that of the
-AES tables, whose columns are template, background, size, colour, font: background and size under the template, colour
-under the background, font under the colour (`tree_struct2.txt` of the published code).
-"""
+"""What linear peers see of an arm: which elements and which pairs of elements it holds, one column each."""
 
 from __future__ import annotations
 
@@ -13,29 +8,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from genco.benchmarks.online.arm_table import ArmTable
-from genco.errors import ConfigError
+from genco.benchmarks.online.arm_table import ROOT, ArmTable
 
 Floats = NDArray[np.float64]
-ROOT = -1
-AES_PARENTS = (ROOT, 0, 0, 1, 3)
-
-
-def default_parents(arms: ArmTable) -> tuple[int, ...]:
-    """The AES tree for five slots, otherwise the chain of slots in their order."""
-    return AES_PARENTS if arms.num_slots == len(AES_PARENTS) else tuple(range(ROOT, arms.num_slots - 1))
-
-
-def tree_edges(arms: ArmTable, parents: Sequence[int] | None) -> tuple[tuple[int, int], ...]:
-    """(parent, child) slots; `None` takes the default tree. Raises `ConfigError` where `parents` is no tree."""
-    parents = default_parents(arms) if parents is None else parents
-    earlier = (0 <= parent < slot for slot, parent in enumerate(parents) if slot)
-    if len(parents) != arms.num_slots or parents[0] != ROOT or not all(earlier):
-        raise ConfigError(
-            f"Parameter `parents` should be {ROOT} for the first of {arms.num_slots} slots and name an earlier slot "
-            f"for every other. Found {tuple(parents)}."
-        )
-    return tuple((parent, slot) for slot, parent in enumerate(parents) if slot)
 
 
 def all_pairs(arms: ArmTable) -> tuple[tuple[int, int], ...]:
@@ -44,17 +19,26 @@ def all_pairs(arms: ArmTable) -> tuple[tuple[int, int], ...]:
 
 def element_features(arms: ArmTable) -> Floats:
     """One column per element [arm, element], slot by slot: 1 where the arm holds it."""
-    return np.hstack([np.eye(number)[arms.elements[:, slot]] for slot, number in enumerate(arms.num_elements)])
+    return np.hstack([_slot_columns(arms, slot) for slot in range(arms.num_slots)])
 
 
 def pair_features(arms: ArmTable, pairs: Sequence[tuple[int, int]]) -> Floats:
     """One column per pair of elements that some arm holds [arm, pair of elements], for each pair of slots."""
-    columns = [np.empty((arms.num_arms, 0))]
-    for first, second in pairs:
-        code = arms.elements[:, first].astype(np.int64) * arms.num_elements[second] + arms.elements[:, second]
-        present, code = np.unique(code, return_inverse=True)
-        columns.append(np.eye(len(present))[code])
-    return np.hstack(columns)
+    return np.hstack([np.empty((arms.num_arms, 0)), *(_pair_columns(arms, *pair) for pair in pairs)])
+
+
+def tree_features(arms: ArmTable) -> Floats:
+    """One column per edge of the element tree that some arm holds [arm, edge]: an element below one of its parent slot.
+
+    An edge from the root is the element alone. The tree is the table's own, or the chain of its slots.
+    """
+    parents = range(ROOT, arms.num_slots - 1) if arms.parents is None else arms.parents
+    return np.hstack(
+        [
+            _slot_columns(arms, slot) if parent == ROOT else _pair_columns(arms, parent, slot)
+            for slot, parent in enumerate(parents)
+        ]
+    )
 
 
 def field_features(arms: ArmTable) -> Floats:
@@ -64,3 +48,13 @@ def field_features(arms: ArmTable) -> Floats:
         values, code = np.unique(field, return_inverse=True)
         columns.append(np.eye(len(values))[code[arms.item]])
     return np.hstack(columns)
+
+
+def _slot_columns(arms: ArmTable, slot: int) -> Floats:
+    return np.eye(arms.num_elements[slot])[arms.elements[:, slot]]
+
+
+def _pair_columns(arms: ArmTable, first: int, second: int) -> Floats:
+    code = arms.elements[:, first].astype(np.int64) * arms.num_elements[second] + arms.elements[:, second]
+    present, code = np.unique(code, return_inverse=True)
+    return np.eye(len(present))[code]
