@@ -142,11 +142,13 @@ def test_throughput(tmp_path: Path) -> None:
 
 
 def test_upworthy(tmp_path: Path, archive: Path) -> None:
+    pytest.importorskip("vowpalwabbit")
     changes = {"text": "hashed", "draws": 50, "training": TINY_TRAINING}
     result = run("upworthy", tmp_path, changes, Options(quick=True, table=archive))
-    right = np.mean([row["genco"] for row in result["rows"]]), np.mean([row["ridge"] for row in result["rows"]])
-    assert min(right) > 0.9
-    assert "| genco - ridge | standard error |" in result["table"] and "| all |" in result["table"]
+    right = {name: np.mean([row[name] for row in result["rows"]]) for name in ("genco", "ridge", "vw", "mlp")}
+    assert min(right.values()) > 0.9, right
+    assert "| genco - peer | standard error |" in result["table"] and "| all |" in result["table"]
+    assert "factorisation_machine" in (tmp_path / "plot.svg").read_text()
     assert not (tmp_path / "run").exists()
 
 

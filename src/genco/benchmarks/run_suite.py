@@ -41,7 +41,7 @@ def run_suite(
     out = Path(out)
     config = {**suite.configuration(options), **(changes or {})}
     units = chosen_units(suite, suite.units(config, options.num_seeds), options.peers)
-    description = _description(suite, config, out)
+    description = {**_description(suite, config, out), "command": command(suite, options)}
     out.mkdir(parents=True, exist_ok=True)
     _write(out / "config.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     file = RowFile(out / "rows.parquet", suite.keys)
@@ -64,6 +64,18 @@ def run_suite(
     if suite.plot is not None:
         _write(out / "plot.svg", suite.plot(file.rows, config))
     return {**suite.summary(file.rows, config), **description, "table": table, "rows": file.rows.to_dicts()}
+
+
+def command(suite: Suite, options: Options) -> str:
+    """What to type for the same rows, the folder to write left out."""
+    said = ["genco bench", suite.name]
+    said += ["--quick"] if options.quick else []
+    named = (
+        ("--seeds", options.num_seeds),
+        ("--table", options.table and options.table.name),
+        ("--peers", options.peers),
+    )
+    return " ".join([*said, *(f"{flag} {value}" for flag, value in named if value is not None)])
 
 
 def chosen_units(suite: Suite, units: list[Row], peers: str | None) -> list[Row]:

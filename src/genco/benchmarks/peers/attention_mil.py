@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from genco.benchmarks.peers.offline import Floats, PeerData, Rows
 from genco.benchmarks.peers.search import best_by_score
-from genco.benchmarks.peers.torch_fit import AppealPart, base_rate, fit_clicks
+from genco.benchmarks.peers.torch_fit import AppealPart, fit_clicks
 from genco.rng import stream
 from genco.runtime.legal_space import LegalSpace
 
@@ -75,7 +75,7 @@ class _Network(nn.Module):
         self.content = torch.from_numpy(data.content)
         self.requests = torch.from_numpy(data.products), torch.from_numpy(data.log.contexts)
         num_features = data.products.shape[1] + data.log.contexts.shape[1]
-        self.appeal = AppealPart(len(data.products), num_features, base_rate(data.log))
+        self.appeal = AppealPart(data.log, num_features, data.at_rates)
         self.by_slot = _weights(slots, width, DIM, fan_in=width)
         self.of_request = _weights(num_features, DIM, fan_in=num_features)
         self.tanh, self.sigmoid = _weights(DIM, GATE, fan_in=DIM), _weights(DIM, GATE, fan_in=DIM)
@@ -101,10 +101,10 @@ def _weights(*shape: int, fan_in: int) -> nn.Parameter:
     return nn.Parameter(torch.randn(shape) * (2.0 / fan_in) ** 0.5)
 
 
-def fit(data: PeerData, seed: int) -> AttentionMIL:
-    """Four epochs of Adam at most."""
+def fit(data: PeerData, seed: int, epochs: int = EPOCHS, learning_rate: float = LEARNING_RATE) -> AttentionMIL:
+    """At most `epochs` of Adam: the best of them on the rows kept out."""
     torch.manual_seed(int(stream(seed, "peers", "weights").integers(2**31)))
     model = _Network(data)
-    fit_clicks(model, model.logit, data.log, data.kept_out, seed, EPOCHS, LEARNING_RATE)
+    fit_clicks(model, model.logit, data.log, data.kept_out, seed, epochs, learning_rate)
     arrays = {name: parameter.detach().numpy().copy() for name, parameter in model.named_parameters()}
     return AttentionMIL(data.content, data.products, arrays)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from genco.benchmarks.peers.offline import Floats, PeerData, Rows
-from genco.benchmarks.peers.torch_fit import AppealPart, base_rate, fit_clicks
+from genco.benchmarks.peers.torch_fit import AppealPart, fit_clicks
 from genco.rng import stream
 from genco.runtime.legal_space import LegalSpace
 from genco.runtime.refine import AdditiveTables, beam
@@ -76,7 +76,7 @@ class _Machine(nn.Module):
         self.content = torch.from_numpy(data.content)
         self.requests = torch.from_numpy(data.products), torch.from_numpy(data.log.contexts)
         num_features = data.products.shape[1] + data.log.contexts.shape[1]
-        self.appeal = AppealPart(len(data.products), num_features, base_rate(data.log))
+        self.appeal = AppealPart(data.log, num_features, data.at_rates)
         self.ids = nn.Parameter(torch.zeros(len(data.content), rank + 1))
         self.weights = nn.Parameter(INITIAL_SD * torch.randn(slots, width, rank + 1))
         self.request = nn.Parameter(INITIAL_SD * torch.randn(num_features, rank))
@@ -97,10 +97,10 @@ class _Machine(nn.Module):
         return ID_PENALTY * (self.ids[combination] ** 2).sum(dim=(1, 2)).mean()
 
 
-def fit(data: PeerData, seed: int) -> FactorisationMachine:
-    """Four epochs of Adam at most."""
+def fit(data: PeerData, seed: int, epochs: int = EPOCHS, learning_rate: float = LEARNING_RATE) -> FactorisationMachine:
+    """At most `epochs` of Adam: the best of them on the rows kept out."""
     torch.manual_seed(int(stream(seed, "peers", "weights").integers(2**31)))
     model = _Machine(data, RANK)
-    fit_clicks(model, model.logit, data.log, data.kept_out, seed, EPOCHS, LEARNING_RATE, model.id_penalty)
+    fit_clicks(model, model.logit, data.log, data.kept_out, seed, epochs, learning_rate, model.id_penalty)
     ids, weights, request = (p.detach().numpy().copy() for p in (model.ids, model.weights, model.request))
     return FactorisationMachine(data.content, data.products, ids, weights, request)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from genco.benchmarks.peers.offline import Floats, PeerData, Rows
 from genco.benchmarks.peers.search import best_by_score
-from genco.benchmarks.peers.torch_fit import AppealPart, base_rate, fit_clicks
+from genco.benchmarks.peers.torch_fit import AppealPart, fit_clicks
 from genco.rng import stream
 from genco.runtime.legal_space import LegalSpace
 
@@ -69,7 +69,7 @@ class _Network(nn.Module):
         self.content = torch.from_numpy(data.content)
         self.requests = torch.from_numpy(data.products), torch.from_numpy(data.log.contexts)
         num_features = data.products.shape[1] + data.log.contexts.shape[1]
-        self.appeal = AppealPart(len(data.products), num_features, base_rate(data.log))
+        self.appeal = AppealPart(data.log, num_features, data.at_rates)
         widths = [data.log.combination.shape[1] * data.content.shape[1] + num_features, *HIDDEN, 1]
         layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
         nn.init.zeros_(layers[-1].weight)
@@ -85,11 +85,11 @@ class _Network(nn.Module):
         return found
 
 
-def fit(data: PeerData, seed: int) -> MLPRanker:
-    """Six epochs of Adam at most."""
+def fit(data: PeerData, seed: int, epochs: int = EPOCHS, learning_rate: float = LEARNING_RATE) -> MLPRanker:
+    """At most `epochs` of Adam: the best of them on the rows kept out."""
     torch.manual_seed(int(stream(seed, "peers", "weights").integers(2**31)))
     model = _Network(data)
-    fit_clicks(model, model.logit, data.log, data.kept_out, seed, EPOCHS, LEARNING_RATE)
+    fit_clicks(model, model.logit, data.log, data.kept_out, seed, epochs, learning_rate)
     layers = [(layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy()) for layer in model.linear]
     slots, width = data.log.combination.shape[1], data.content.shape[1]
     (weights, bias), *later = layers

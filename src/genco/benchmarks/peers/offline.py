@@ -6,7 +6,7 @@ A peer is a function `fit(data, seed)` in a file of its own; what it returns is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
@@ -45,7 +45,8 @@ class PeerData:
 
     content: [element + 1, feature] standardised within the component, the last column 1 for an element; the last row,
     all zeros, is the empty element · products: [product, feature] · log, kept_out: rows to learn from and rows to stop
-    early on, the empty element = number of elements.
+    early on, the empty element = number of elements · at_rates: whether neural peers begin at each product's own rate
+    rather than that of all: for logs with many impressions and few rows a product.
     """
 
     catalogue: Catalogue
@@ -54,6 +55,7 @@ class PeerData:
     products: Floats
     log: EncodedLog
     kept_out: EncodedLog
+    at_rates: bool = False
 
     @property
     def slot_component(self) -> NDArray[np.int64]:
@@ -109,12 +111,14 @@ def peer_data(
     seed: int,
     max_content: int | None = 64,
     keep: Callable[[ImpressionBatch], NDArray[np.bool_]] | None = None,
+    kept_out: NDArray[np.bool_] | None = None,
 ) -> PeerData:
     """Read a dataset for peers.
 
     text: encoder of element texts · max_content: content of a component that has more columns is reduced to so many
-    principal components, None = never · keep: which rows may be learned from, all by default; a share `KEPT_OUT` of
-    them, drawn by `seed`, is kept out. Raises `DataError` where no row is left.
+    principal components, None = never · keep: which rows may be learned from, all by default · kept_out: [product]
+    whose rows are kept out, a share `KEPT_OUT` of rows drawn by `seed` by default. Raises `DataError` where no row is
+    left.
     """
     encoders, encoded, _ = fit_encoders(dataset.catalogue, dataset.sample(CONTEXT_SAMPLE, seed).context, text)
     left_out = None if keep is None else lambda batch: ~keep(batch)
@@ -122,14 +126,14 @@ def peer_data(
     log = log.take(log.trials > 0)
     if not len(log):
         raise DataError("A peer needs impressions to learn from. Found 0 rows with num_impressions > 0.")
-    out = stream(seed, "peers", "kept out").random(len(log)) < KEPT_OUT
+    out = stream(seed, "peers", "kept out").random(len(log)) < KEPT_OUT if kept_out is None else kept_out[log.product]
     return PeerData(
         dataset.catalogue,
         encoders,
         standardised_content(encoded, max_content),
         encoded.products,
         log.take(~out),
-        log.take(out) if out.any() else replace(log.take(slice(0, 1))),
+        log.take(out) if out.any() else log.take(slice(0, 1)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +15,29 @@ from genco.rng import stream
 
 BATCH_ROWS = 8_192
 WARM_UP = 0.05
+SMOOTHING_REWARDS = 2.0
 Logit = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class AppealPart(nn.Module):
-    """Bias of each product, and linear effects of product features and context: what no choice of elements changes."""
+    """Bias of each product, and linear effects of product features and context: what no choice of elements changes.
 
-    def __init__(self, num_products: int, num_features: int, base_rate: float) -> None:
+    at_rates: begin at each product's own rate in the log, smoothed by `SMOOTHING_REWARDS` at the rate of all, which is
+    where everything begins else.
+    """
+
+    def __init__(self, log: EncodedLog, num_features: int, at_rates: bool) -> None:
         super().__init__()
-        self.product = nn.Parameter(torch.zeros(num_products))
+        trials, reward = (
+            np.bincount(log.product, values, log.num_products).astype(np.float64) for values in (log.trials, log.reward)
+        )
+        base = (reward.sum() + 0.5) / (trials.sum() + 1.0)
+        rate = (reward + SMOOTHING_REWARDS) / (trials + SMOOTHING_REWARDS / base)
+        begin = _logit(rate) - _logit(base) if at_rates else np.zeros(log.num_products)
+        self.product = nn.Parameter(torch.tensor(begin, dtype=torch.float32))
         self.linear = nn.Linear(num_features, 1)
         nn.init.zeros_(self.linear.weight)
-        nn.init.constant_(self.linear.bias, math.log(base_rate / (1 - base_rate)))
+        nn.init.constant_(self.linear.bias, float(_logit(base)))
 
     def forward(self, product: Tensor, request: Tensor) -> Tensor:
         """[batch]. product: [batch] · request: [batch, feature], product features then context."""
@@ -33,9 +45,9 @@ class AppealPart(nn.Module):
         return appeal
 
 
-def base_rate(log: EncodedLog) -> float:
-    """Smoothed rate of the log."""
-    return float((log.reward.sum(dtype=np.float64) + 0.5) / (log.trials.sum(dtype=np.float64) + 1.0))
+def _logit(rate: Any) -> Any:
+    rate = np.clip(rate, 1e-6, 1 - 1e-6)
+    return np.log(rate / (1 - rate))
 
 
 def fit_clicks(

@@ -1,9 +1,9 @@
-"""Real randomised tests of headlines: does the reward model order packages of tests it never saw better than ridge?
+"""Real randomised tests of headlines: does the reward model order packages of tests it never saw better than peers?
 
 Three rotating folds: 30% of the tests, by a stable hash of their id, are held out and everything is learned from the
-others: the reward model on MiniLM embeddings of the headlines, and ridge on the same embeddings. Judged on pairs of
-packages (merged by headline and image) of a held-out test whose headlines differ and whose click rates differ with
-pooled |z| of 1.96 or more.
+others: the reward model on MiniLM embeddings of the headlines, and its peers on the same embeddings: ridge, a
+factorisation machine, an MLP and VowpalWabbit. Judged on pairs of packages (merged by headline and image) of a held-out
+test whose headlines differ and whose click rates differ with pooled |z| of 1.96 or more.
 """
 
 from __future__ import annotations
@@ -14,13 +14,18 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from genco.benchmarks.bench_plots import Bar, bars
 from genco.benchmarks.markdown import markdown_table
 from genco.benchmarks.own_process import call_apart
 from genco.benchmarks.paired_bootstrap import paired_bootstrap
-from genco.benchmarks.ridge import Packages, chosen_penalty, fit_ridge
+from genco.benchmarks.ridge import Packages
 from genco.benchmarks.suite import Config, Options, Progress, Row, Suite
+from genco.benchmarks.upworthy_peers import PEERS, linear_scores, neural_scores, rows_in
 from genco.benchmarks.worlds import train_world
+from genco.data.catalogue import Catalogue
+from genco.data.features import TextEncoder
 from genco.data.splits import product_mask
 from genco.errors import ConfigError
 from genco.evaluation.logged import predict
@@ -32,16 +37,18 @@ from genco.storage.text import text_encoder
 from genco.storage.writer import DatasetWriter
 
 MAX_FOLDS = 3
+OURS = "genco"
 HEADER = (
     "fold",
     "pairs",
     "tests",
+    "peer",
     "genco",
-    "ridge",
-    "genco - ridge",
+    "peer's",
+    "genco - peer",
     "standard error",
     "95% interval",
-    "ridge penalty",
+    "setting",
 )
 
 
@@ -99,7 +106,7 @@ def divide(dataset: Dataset, fold: int, held_out: float, out: Path) -> None:
 
 
 def judge(run: str, folder: str, text: str, kept_out: float, progress: Progress) -> list[Row]:
-    """Order the significant pairs of `folder`/test by the reward model and by ridge, learned from `folder`/train."""
+    """Order the significant pairs of `folder`/test by the reward model and its peers, learned from `folder`/train."""
     train, test = (open_dataset(Path(folder) / name) for name in ("train", "test"))
     optimizer = load(run).on(test.catalogue, test.meta)
     rows = [batch for batch in test.batches()]
@@ -108,14 +115,24 @@ def judge(run: str, folder: str, text: str, kept_out: float, progress: Progress)
     )
     context = np.zeros((len(product), len(optimizer.context())), dtype=np.float32)
     uplift, _ = predict(optimizer, product, combination, context)
-    learned, judged = (packages(dataset, text, Path(run).parent) for dataset in (train, test))
-    train_ids = train.catalogue.products["product_id"].to_list()
-    validation = product_mask([f"validation {name}" for name in train_ids], kept_out)[learned.group]
-    penalty = chosen_penalty(learned.take(~validation), learned.take(validation))
-    score = judged.features @ fit_ridge(learned, penalty)
-    pairs = significant_pairs(judged.trials, judged.reward, judged.group, combination[:, 0])
+    encoder = text_encoder(text, Path(run).parent / ".genco-text-cache")
+    assert encoder is not None
+    learned, judged = (packages(dataset, encoder) for dataset in (train, test))
+    validation = kept_out_mask(train.catalogue, kept_out)
+    scores = linear_scores(learned, validation[learned.group], judged)
+    every = open_dataset(Path(folder) / "all")
+    known = np.isin(
+        every.catalogue.products["product_id"].to_numpy(), train.catalogue.products["product_id"].to_numpy()
+    )
     test_ids = test.catalogue.products["product_id"].to_list()
-    right = {"genco": ordered_right(uplift, pairs), "ridge": ordered_right(score, pairs)}
+    asked = (
+        np.array([every.catalogue.product_row(name) for name in test_ids], dtype=np.int32)[product],
+        rows_in(every.catalogue, test.catalogue, combination),
+    )
+    scores |= neural_scores(every, encoder, known, known & kept_out_mask(every.catalogue, kept_out), asked)
+    pairs = significant_pairs(judged.trials, judged.reward, judged.group, combination[:, 0])
+    right = {name: ordered_right(score, pairs) for name, (score, _) in scores.items()}
+    right["genco"] = ordered_right(uplift, pairs)
     progress("evaluate", {"request": len(pairs), "of": len(pairs)})
     return [
         {
@@ -123,16 +140,19 @@ def judge(run: str, folder: str, text: str, kept_out: float, progress: Progress)
             "better": float(judged.reward[better] / judged.trials[better]),
             "worse": float(judged.reward[worse] / judged.trials[worse]),
             **{name: float(values[i]) for name, values in right.items()},
-            "ridge_penalty": penalty,
+            **{f"{name}_setting": setting for name, (_, setting) in scores.items()},
         }
         for i, (better, worse) in enumerate(pairs)
     ]
 
 
-def packages(dataset: Dataset, text: str, cache_parent: Path) -> Packages:
+def kept_out_mask(catalogue: Catalogue, share: float) -> NDArray[np.bool_]:
+    """Tests on which settings of peers are chosen [product], by a stable hash of the id."""
+    return product_mask([f"validation {name}" for name in catalogue.products["product_id"]], share)
+
+
+def packages(dataset: Dataset, encoder: TextEncoder) -> Packages:
     """Every package with the embedding of its headline; groups are the tests."""
-    encoder = text_encoder(text, cache_parent / ".genco-text-cache")
-    assert encoder is not None
     batches = list(dataset.batches())
     headline = np.concatenate([batch.combination[:, 0] for batch in batches])
     return Packages(
@@ -144,25 +164,28 @@ def packages(dataset: Dataset, text: str, cache_parent: Path) -> Packages:
 
 
 def table(rows: pl.DataFrame, config: Config) -> str:
-    """One line a fold, and all folds together (their tests are disjoint)."""
+    """One line a fold and peer, and all folds together (their tests are disjoint)."""
     lines = []
     parts = [(str(fold + 1), rows.filter(pl.col("fold") == fold)) for fold in sorted(set(rows["fold"].to_list()))]
     for name, own in [*parts, ("all", rows)]:
-        genco, ridge = own["genco"].to_numpy(), own["ridge"].to_numpy()
-        found = paired_bootstrap(genco, ridge, _numbers(own["test"]), config["draws"])
-        lines.append(
-            [
-                name,
-                f"{own.height:,}",
-                f"{own['test'].n_unique():,}",
-                f"{genco.mean():.4f}",
-                f"{ridge.mean():.4f}",
-                f"{found.difference:+.4f}",
-                f"{found.error:.4f}",
-                f"{found.low:+.4f} to {found.high:+.4f}",
-                ", ".join(f"{penalty:g}" for penalty in sorted(set(own["ridge_penalty"].to_list()))),
-            ]
-        )
+        genco = own["genco"].to_numpy()
+        for peer in PEERS:
+            right = own[peer].to_numpy()
+            found = paired_bootstrap(genco, right, _numbers(own["test"]), config["draws"])
+            lines.append(
+                [
+                    name,
+                    f"{own.height:,}",
+                    f"{own['test'].n_unique():,}",
+                    peer,
+                    f"{genco.mean():.4f}",
+                    f"{right.mean():.4f}",
+                    f"{found.difference:+.4f}",
+                    f"{found.error:.4f}",
+                    f"{found.low:+.4f} to {found.high:+.4f}",
+                    "; ".join(sorted(set(own[f"{peer}_setting"].to_list()))),
+                ]
+            )
     said = (
         "Share of pairs of packages ordered right, in tests never seen: headlines differ, pooled |z| of 1.96 or more. "
         f"Differences are paired, their errors by a bootstrap of {config['draws']:,} draws over tests."
@@ -170,8 +193,18 @@ def table(rows: pl.DataFrame, config: Config) -> str:
     return f"# Upworthy\n\n{said}\n\n{markdown_table(HEADER, lines)}"
 
 
+def plot(rows: pl.DataFrame, config: Config) -> str:
+    """Share ordered right, all folds; whiskers: standard error over tests."""
+    found = []
+    for name in (OURS, *PEERS):
+        half = np.full(rows.height, 0.5)
+        right = paired_bootstrap(rows[name].to_numpy(), half, _numbers(rows["test"]), config["draws"])
+        found.append(Bar(name, 0.5 + right.difference, right.error, name == OURS))
+    return bars([("pairs ordered right", sorted(found, key=lambda bar: -bar.value))], "0.5 = a coin")
+
+
 def _numbers(ids: pl.Series) -> Any:
     return ids.rank("dense").to_numpy()
 
 
-SUITE = Suite("upworthy", ("fold",), configuration, units, measure, table)
+SUITE = Suite("upworthy", ("fold",), configuration, units, measure, table, plot)
