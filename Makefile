@@ -7,12 +7,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   := build/demo
-SUITE  ?= scenarios simulator wide upworthy ope aes latency throughput
+SUITE  ?= scenarios simulator wide upworthy ope aes autoco latency throughput
 # Published data, by suite; a suite is left out where its data are not found.
 PUBLISHED      := $(or $(GENCO_DATA),../shared/data)
-NEED_DATA      := upworthy aes
+NEED_DATA      := upworthy aes autoco
 TABLE_upworthy := $(firstword $(wildcard $(PUBLISHED)/upworthy/*.parquet))
 TABLE_aes      := $(wildcard $(PUBLISHED)/aes)
+TABLE_autoco   := $(wildcard $(PUBLISHED)/autoco)
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'

@@ -22,6 +22,7 @@ class SuiteName(StrEnum):
     wide = "wide"
     upworthy = "upworthy"
     aes = "aes"
+    autoco = "autoco"
     latency = "latency"
     throughput = "throughput"
     ablation = "ablation"
@@ -37,7 +38,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Small logs, one seed: minutes instead of hours.")] = False,
     table: Annotated[
         Path | None,
-        typer.Option(help="Published data: packages for upworthy, tables (a file or folder) for aes.", metavar="FILE"),
+        typer.Option(help="Published data: packages for upworthy, tables of rates for aes and autoco.", metavar="FILE"),
     ] = None,
     peers: Annotated[
         str | None, typer.Option(help="all, none, or names with commas; the suite's own by default.", metavar="NAMES")

@@ -23,7 +23,8 @@ from genco.runtime.lookahead import lookahead_value
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int32]
-FIRST_BATCHES = 20.0
+FIRST_BATCHES = 10.0
+SMALLEST_PORTION = 100
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class ArmPolicyConfig:
     """How the online policy explores.
 
     epsilon: share served uniformly, so that every combination keeps a positive propensity · portions: parts a batch is
-    planned in · horizon: views to come for every view so far that the policy reckons with. The true number of views to
-    come is not asked for: it is rarely known.
+    planned in, of no fewer than `SMALLEST_PORTION` views · horizon: views to come, for every view so far, that the
+    policy reckons with. The true number of views to come is not asked for: it is rarely known.
     """
 
     epsilon: float = 0.01
     portions: int = 4
-    horizon: float = 2.0
+    horizon: float = 1.0
 
     def __post_init__(self) -> None:
         if self.portions < 1:
@@ -106,7 +107,7 @@ class ItemPlan:
     def decision(self, posterior: ArmPosterior, batch_views: int) -> Decision:
         """What the next `batch_views` views are served from: exact propensities for every arm."""
         batches = max(self.config.horizon * self.served / batch_views, FIRST_BATCHES)
-        portions = min(self.config.portions, batch_views)
+        portions = int(np.clip(batch_views // SMALLEST_PORTION, 1, self.config.portions))
         planned = np.zeros(len(self.waiting))
         posterior = posterior.awaiting(self.waiting)
         for _ in range(portions):

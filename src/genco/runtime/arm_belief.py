@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from genco.runtime.arm_posterior import ArmCounts, ArmModel, ArmPosterior
 
-REFIT_GROWTH = 1.15
+REFIT_GROWTH = 1.3
 
 
 class ArmBelief:

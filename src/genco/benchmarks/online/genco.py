@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.benchmarks.online.arm_table import ArmTable
+from genco.models.shared_belief import SharedBelief
 from genco.policies.arm_policy import ArmPolicyConfig, Belief, ItemArms, ItemPlan
 from genco.rng import stream
 from genco.runtime.arm_belief import ArmBelief
@@ -19,7 +20,9 @@ class GencoPolicy:
         config = config or ArmPolicyConfig()
         self._rng = stream(seed, "genco policy")
         self._first = arms.first
-        self._belief: Belief = ArmBelief(arms.elements)
+        self._belief: Belief = (
+            ArmBelief(arms.elements) if arms.num_items == 1 else SharedBelief(arms.item, arms.elements, arms.fields)
+        )
         bounds = zip(arms.first[:-1], arms.first[1:], strict=True)
         self.plans = [ItemPlan(ItemArms(arms.elements[start:stop]), config) for start, stop in bounds]
 

@@ -7,7 +7,18 @@ from importlib import import_module
 from genco.benchmarks.suite import Suite
 from genco.errors import ConfigError
 
-SUITE_NAMES = ("scenarios", "simulator", "wide", "upworthy", "aes", "latency", "throughput", "ablation", "ope")
+SUITE_NAMES = (
+    "scenarios",
+    "simulator",
+    "wide",
+    "upworthy",
+    "aes",
+    "autoco",
+    "latency",
+    "throughput",
+    "ablation",
+    "ope",
+)
 
 
 def suite_named(name: str) -> Suite:

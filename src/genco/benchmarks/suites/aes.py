@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from genco.benchmarks.online.loop import PlayConfig
 from genco.benchmarks.online.policies import PEERS
-from genco.benchmarks.online.runs import play_named, policy_summary, summary_table
+from genco.benchmarks.online.runs import play_named
+from genco.benchmarks.online.table_suite import KEYS, summary, table, units
 from genco.benchmarks.online.tables import aes_environment, table_files
 from genco.benchmarks.peer_names import chosen_peers
 from genco.benchmarks.suite import Config, Options, Progress, Row, Suite
 from genco.errors import ConfigError
 
-KEYS = ("table", "policy", "run")
 QUICK_PEERS = "te_greedy,vertex_ts,uniform"
 
 
@@ -37,41 +35,11 @@ def configuration(options: Options) -> dict[str, Any]:
     }
 
 
-def units(config: Config, num_seeds: int | None) -> list[Row]:
-    """Run by run, so that an interrupted suite holds every policy."""
-    runs = range(1, (num_seeds or config["seeds"]) + 1)
-    return [
-        {"table": table, "policy": policy, "run": run}
-        for run in runs
-        for table in config["tables"]
-        for policy in config["policies"]
-    ]
-
-
 def measure(unit: Row, config: Config, scratch: Path, progress: Progress) -> list[Row]:
     """One run of one policy: a row per checkpoint."""
     environment = aes_environment(Path(config["tables"][unit["table"]]))
     play = PlayConfig(config["views"], config["update_every"])
     return play_named(unit["policy"], environment, play, unit["run"])
-
-
-def table(rows: pl.DataFrame, config: Config) -> str:
-    """A table of policies for each table of rates."""
-    every = f"updates every {config['update_every']:,} views"
-    said = f"Normalised value over all views so far: mean (standard deviation) over runs; {every}."
-    parts = []
-    for name in config["tables"]:
-        own = rows.filter(pl.col("table") == name)
-        parts.append(f"## {name}\n\n{summary_table(own, config['policies'])}")
-    return f"# AES\n\n{said}\n\n" + "\n".join(parts)
-
-
-def summary(rows: pl.DataFrame, config: Config) -> dict[str, Any]:
-    """By policy `norm_at_10000` and so on; where several tables were played, by table, then policy."""
-    found = {
-        name: policy_summary(rows.filter(pl.col("table") == name), config["policies"]) for name in config["tables"]
-    }
-    return found if len(found) > 1 else next(iter(found.values()))
 
 
 SUITE = Suite("aes", KEYS, configuration, units, measure, table, summary=summary)

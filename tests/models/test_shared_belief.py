@@ -1,0 +1,38 @@
+import numpy as np
+
+from genco.models.shared_belief import FIRST_VARIANCE, SharedBelief
+from genco.runtime.arm_posterior import BASE_LOGIT, ArmCounts, rates
+
+ITEM = np.repeat(np.arange(6, dtype=np.int32), 6)
+ELEMENTS = np.tile(np.array([(a, b) for a in range(2) for b in range(3)], dtype=np.int32), (6, 1))
+FIELDS = np.array([[0], [0], [0], [1], [1], [1]], dtype=np.int32)
+
+
+def test_before_any_view() -> None:
+    """Seven effects of variance `FIRST_VARIANCE` each: item, own x 2, pair, combination, field x own x 2."""
+    posterior = SharedBelief(ITEM, ELEMENTS, FIELDS).posterior(2)
+    np.testing.assert_allclose(posterior.mean, BASE_LOGIT)
+    np.testing.assert_allclose(np.diagonal(posterior.covariance), 7 * FIRST_VARIANCE)
+
+
+def test_what_one_item_shows_is_believed_of_the_others() -> None:
+    """Element 1 of slot 0 is better everywhere; items 0 to 4 are shown, item 5 never."""
+    truth = np.where(ELEMENTS[:, 0] == 1, 0.08, 0.04)
+    views = np.where(ITEM < 5, 2_000.0, 0.0)
+    belief = SharedBelief(ITEM, ELEMENTS, FIELDS)
+    for _ in range(3):
+        belief.learn(ArmCounts(views, views * truth))
+    unseen = belief.posterior(5)
+    assert unseen.mean[3:].min() > unseen.mean[:3].max() + 0.4
+    np.testing.assert_allclose(rates(belief.posterior(0).mean), truth[:6], rtol=0.05)
+    assert np.diagonal(belief.posterior(5).covariance).mean() > np.diagonal(belief.posterior(0).covariance).mean()
+
+
+def test_fields_differ() -> None:
+    """Element 0 of slot 0 is better under field value 0, element 1 under value 1."""
+    truth = np.where(ELEMENTS[:, 0] == FIELDS[ITEM, 0], 0.08, 0.04)
+    views = np.full(36, 3_000.0)
+    belief = SharedBelief(ITEM, ELEMENTS, FIELDS)
+    belief.learn(ArmCounts(views, views * truth))
+    for item, best in ((0, 0), (5, 1)):
+        assert ELEMENTS[belief.posterior(item).mean.argmax(), 0] == best
