@@ -15,7 +15,7 @@ from genco.data.rules import Distinct, Forbid
 from genco.errors import ConfigError, DataError, RuleError
 from genco.runtime.decision import Decision, DecisionConfig, candidate_set, minimum_share_parts, winners
 from genco.runtime.legal_space import LegalSpace, legal_space
-from genco.runtime.refine import score
+from genco.runtime.refine import beam, coordinate_ascent, score
 
 LIMIT = 10_000
 
@@ -30,7 +30,7 @@ def a_catalogue() -> Catalogue:
 
 def a_decision(catalogue: Catalogue, space: LegalSpace, config: DecisionConfig, seed: int = 0) -> Decision:
     tables = random_tables(space.sizes, seed)
-    candidates = candidate_set(tables, lambda: tables, space)
+    candidates = candidate_set(tables, lambda: tables, space, np.random.default_rng(0))
     noise = np.random.default_rng(seed).normal(0, 1.0, (config.num_draws, len(candidates)))
     parts = minimum_share_parts(config, space, catalogue.element_rows)
     pinned = [(share, MaskedSoftmax(part, seed)) for share, part in parts]
@@ -166,10 +166,19 @@ def test_scores_that_decide_nothing(drawn: np.ndarray, message: str) -> None:
 def test_candidates_are_all_or_the_best_of_both_bounds() -> None:
     space = legal_space(a_catalogue(), 0)
     tables, upper = random_tables(space.sizes, 1), random_tables(space.sizes, 2)
-    np.testing.assert_array_equal(candidate_set(tables, lambda: upper, space), space.enumerate(LIMIT))
-    some = candidate_set(tables, lambda: upper, space, limit=10, beam_width=6)
-    assert 6 <= len(some) <= 12 and len(np.unique(some, axis=0)) == len(some) and space.is_legal(some).all()
-    np.testing.assert_array_equal(some, candidate_set(tables, lambda: upper, space, limit=10, beam_width=6))
+
+    def candidates(limit: int) -> np.ndarray:
+        return candidate_set(tables, lambda: upper, space, np.random.default_rng(0), limit, beam_width=6)
+
+    np.testing.assert_array_equal(candidates(LIMIT), space.enumerate(LIMIT))
+    some = candidates(10)
+    assert 6 <= len(some) <= 16 and len(np.unique(some, axis=0)) == len(some) and space.is_legal(some).all()
+    np.testing.assert_array_equal(some, candidates(10))
+    shown = {tuple(row) for row in some.tolist()}
+    for scores in (tables, upper):  # the beam, and where ascent leads from its best
+        best = beam(scores, space, 6)
+        assert {tuple(row) for row in best.tolist()} <= shown
+        assert {tuple(row) for row in coordinate_ascent(scores, space, best[:1])[0].tolist()} <= shown
 
 
 def test_one_legal_combination_is_served_for_certain() -> None:

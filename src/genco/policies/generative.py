@@ -142,14 +142,18 @@ class GenerativePolicy:
     def propose(self, request: Request, num: int, rng: np.random.Generator, refine: bool = True) -> Proposals:
         """`num` distinct combinations in one pass; with `refine`, each climbs to where no single change improves it.
 
-        Returns min(num, number legal) distinct combinations: where ascents meet, the unrefined proposals fill the
-        places.
+        In spaces too large to enumerate as many uniform combinations climb beside them, for proposals are alike and
+        end in few places there. Returns min(num, number legal) distinct combinations: where ascents meet, the
+        unrefined proposals fill the places.
         """
         if num < 1:
             raise ConfigError(f"Parameter `k` should be positive. Found `k = {num}`.")
         positions, _ = request.policy.propose(num, rng)
         if refine:
-            climbed, _ = coordinate_ascent(request.tables, request.space, positions)
+            starts = positions
+            if request.space.size_bound > MAX_ENUMERATED:
+                starts = np.concatenate([positions, request.space.sample_uniform(rng, num)])
+            climbed, _ = coordinate_ascent(request.tables, request.space, starts)
             positions = _distinct(np.concatenate([climbed, positions]))
         positions, uplift = best_first(positions, self.scores(request, positions))
         positions, uplift = positions[:num], uplift[:num]
@@ -196,7 +200,10 @@ class GenerativePolicy:
     def _drawn(self, request: Request) -> tuple[Positions, Floats]:
         """What posterior draws choose among [num, slot], and the scores of each draw [draw, num]."""
         at = request.tables, request.product, request.context, request.space
-        candidates = candidate_set(request.tables, lambda: self._draws.upper_tables(*at), request.space, MAX_ENUMERATED)
+        rng = self.rng("candidates", request.product, request.context.tobytes().hex())
+        candidates = candidate_set(
+            request.tables, lambda: self._draws.upper_tables(*at), request.space, rng, MAX_ENUMERATED
+        )
         drawn = self._draws.scores(*at, candidates, self.decision)
         if self.bound.model.residual is not None:
             drawn = drawn + self.residual_parts(request, candidates).sum(axis=1)[None]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from genco.errors import ConfigError, DataError
 from genco.runtime.legal_space import LegalSpace
-from genco.runtime.refine import AdditiveTables, beam
+from genco.runtime.refine import AdditiveTables, beam, coordinate_ascent
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int32]
@@ -202,16 +202,22 @@ def candidate_set(
     tables: AdditiveTables,
     upper: Callable[[], AdditiveTables],
     space: LegalSpace,
+    rng: np.random.Generator,
     limit: int = 4_096,
     beam_width: int = 64,
 ) -> Positions:
-    """What posterior draws choose among, distinct and deterministic [num, slot].
+    """What posterior draws choose among, distinct [num, slot]; deterministic given the stream `rng`.
 
-    All legal combinations up to `limit`, else the best by mean and the best by upper bound, whose tables are asked for
-    only then.
+    All legal combinations up to `limit`, else a beam on the mean and one on the upper bound, whose tables are asked for
+    only then, and where coordinate ascent leads from them and from a quarter as many uniform combinations: over many
+    candidates a slot, beams alone miss the best.
     """
     if space.count(limit) <= limit:
         return space.enumerate(limit)
-    both = np.concatenate([beam(tables, space, beam_width), beam(upper(), space, beam_width)])
-    _, first = np.unique(both, axis=0, return_index=True)
-    return both[np.sort(first)]
+    found, drawn = [], space.sample_uniform(rng, max(beam_width // 4, 1))
+    for scores in (tables, upper()):
+        best = beam(scores, space, beam_width)
+        found += [best, coordinate_ascent(scores, space, np.concatenate([best[: len(drawn)], drawn]))[0]]
+    every = np.concatenate(found)
+    _, first = np.unique(every, axis=0, return_index=True)
+    return every[np.sort(first)]
