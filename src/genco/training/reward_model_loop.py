@@ -20,8 +20,10 @@ from genco.models.additive import AdditiveModel, ContentTables, PassResult
 from genco.models.evidence import GaussianStatistics, Posterior, fit_evidence, solve_with, variance_component
 from genco.rng import stream
 from genco.runtime.terms import TermLayout
+from genco.training.product_levels import FREE_VARIANCE, learned_variance, level_step
 
 MIN_CURVATURE_ROWS = 1_000
+MAX_LEVEL_PASSES, SETTLED = 4, 0.1
 Weights = NDArray[np.float64]
 Progress = Callable[[str, dict[str, float]], None]
 
@@ -139,8 +141,7 @@ class AdditiveFit:
     def run(self) -> FitResult:
         started = time.perf_counter()
         state = self.initial()
-        for _ in range(2):
-            self._update_appeal(state, self._pass(state))
+        self._settle_levels(state)
         information = self._information(state, self.config.curvature_rows // 4)
         posterior, statistics, previous = None, None, -np.inf
         for round_number in range(self.config.max_rounds):
@@ -154,7 +155,7 @@ class AdditiveFit:
                 statistics = GaussianStatistics(information, result.gradient + information @ state.theta)
                 learn = round_number in (0, 2)
                 posterior = self._update_weights(state, statistics, learn=learn, explore=round_number == 0)
-            self._update_appeal(state, self._pass(state))
+            self._settle_levels(state)
             gain = result.log_likelihood - previous
             previous = result.log_likelihood
             self.history.append(
@@ -163,6 +164,8 @@ class AdditiveFit:
             self.progress("reward model", self.history[-1])
             if round_number >= 5 and abs(gain) < 2e-6 * abs(previous):
                 break
+        for _ in range(2):
+            self._update_appeal(state, self._pass(state), shrink=True)
         assert posterior is not None and statistics is not None
         seconds = time.perf_counter() - started
         return FitResult(
@@ -187,7 +190,7 @@ class AdditiveFit:
         self.rows_seen += len(rows)
         precision = None
         if self.config.appeal:
-            precision = (1.0 if whole_products else share) / max(state.product_variance, 1e-6)
+            precision = (1.0 if whole_products else share) / FREE_VARIANCE
         return self.model(state).curvature(self.appeal_of(state), rows, precision) / share
 
     def _curvature_sample(self, num_rows: int) -> tuple[NDArray[np.int64], float, bool]:
@@ -244,8 +247,28 @@ class AdditiveFit:
     def _varied_spectrum(self) -> bool:
         return any(len(s) > 1 and float(s.min()) < 0.9 for s in self.spectrum)
 
-    def _update_appeal(self, state: FitState, result: PassResult) -> None:
-        """Exact-ish Newton for product and context effects, the rest held: expected rewards move as exp(change)."""
+    def _settle_levels(self, state: FitState) -> None:
+        """Levels at their optimum: the next step of the weights takes for granted that they are.
+
+        What a selective policy lifts alike in all products is known of weights only through differences within
+        products; a rest of gradient in the levels, taken for knowledge of weights, would throw that direction far off.
+        """
+        for _ in range(MAX_LEVEL_PASSES):
+            before, result = state.product_logit, self._pass(state)
+            self._update_appeal(state, result)
+            moved = (state.product_logit - before)[self.logged]
+            information = self._by_product(result.group_curvature)[self.logged]
+            if float((information * moved**2).mean()) < SETTLED:
+                break
+
+    def _by_product(self, values: Weights) -> Weights:
+        """Sums [product] of values [group]."""
+        return np.bincount(self.log.group_product, weights=values, minlength=self.log.num_products)
+
+    def _update_appeal(self, state: FitState, result: PassResult, shrink: bool = False) -> None:
+        """Exact-ish Newton for product and context effects, the rest held: expected rewards move as exp(change).
+
+        Levels of products are free, or shrunk towards what their features predict (`product_levels`)."""
         log = self.log
         curvature = np.maximum(result.group_curvature, 1e-9)
         change = np.zeros(log.num_groups)
@@ -259,8 +282,8 @@ class AdditiveFit:
                 change += moved
                 scale = np.exp(np.clip(change, -2, 2))
                 residual, weight = result.group_residual - curvature * (scale - 1), curvature * scale
-            before = state.product_logit.copy()
-            self._product_step(state, residual, weight)
+            before = state.product_logit
+            self._product_step(state, residual, weight, shrink)
             change += (state.product_logit - before)[log.group_product]
 
     def _context_step(self, residual: Weights, weight: Weights) -> Weights:
@@ -271,32 +294,23 @@ class AdditiveFit:
         information = contexts.T @ (by_context[1][:, None] * contexts) + np.eye(contexts.shape[1])
         return np.clip(np.linalg.solve(information, contexts.T @ by_context[0]), -1, 1)
 
-    def _product_step(self, state: FitState, residual: Weights, weight: Weights) -> None:
-        gradient, curvature = (
-            np.bincount(self.log.group_product, weights=v, minlength=self.log.num_products) for v in (residual, weight)
-        )
+    def _product_step(self, state: FitState, residual: Weights, weight: Weights, shrink: bool) -> None:
+        gradient, curvature = self._by_product(residual), self._by_product(weight)
         if not self.config.appeal:
-            state.product_logit += np.clip(gradient.sum() / max(curvature.sum(), 1e-9), -1, 1)
+            step = np.clip(gradient.sum() / max(curvature.sum(), 1e-9), -1, 1)
+            state.product_logit = state.product_logit + step
             state.product_weights = np.zeros(self.design.shape[1])
             state.product_weights[0] = state.product_logit[0]
             return
-        mean = self.design @ state.product_weights
-        precision = 1.0 / state.product_variance
-        step = (gradient - (state.product_logit - mean) * precision) / (curvature + precision)
-        state.product_logit += np.where(self.logged, np.clip(step, -0.7, 0.7), 0.0)
-        logged = self.logged
-        trust = curvature[logged] / (curvature[logged] + precision)
-        design = self.design[logged]
-        normal = design.T @ (trust[:, None] * design)
-        penalty = np.full(len(normal), 1e-2)
-        penalty[0] = 1e-9
-        target = state.product_logit[logged]
-        solved = np.linalg.solve(normal + np.diag(penalty), design.T @ (trust * target))
-        state.product_weights = np.asarray(solved, dtype=np.float64)
-        mean = self.design @ state.product_weights
-        spread = (target - mean[logged]) ** 2 + 1.0 / (curvature[logged] + precision)
-        state.product_variance = float(np.clip(spread.mean(), 1e-4, 9.0))
-        state.product_logit = np.where(logged, state.product_logit, mean)
+        curvature = np.where(self.logged, curvature, 0.0)
+        if shrink:
+            state.product_variance = learned_variance(
+                state.product_logit, gradient, curvature, self.design, state.product_variance
+            )
+        variance = state.product_variance if shrink else FREE_VARIANCE
+        state.product_logit, state.product_weights = level_step(
+            state.product_logit, gradient, curvature, self.design, variance
+        )
 
     def _update_elements(self, state: FitState, result: PassResult) -> None:
         assert result.element_residual is not None and result.element_curvature is not None
@@ -312,13 +326,13 @@ class AdditiveFit:
     def _kept(self, state: FitState, result: PassResult, curvature: Weights) -> Weights:
         """Share of each element's score variance that product effects and weights left in it [element + 1]."""
         log, num_slots = self.log, self.layout.num_slots
-        by_product = np.bincount(log.group_product, weights=result.group_curvature, minlength=log.num_products)
+        by_product = self._by_product(result.group_curvature)
         shown_in = np.bincount(
             self.tables.pool_elements,
             weights=by_product[self.tables.pool_owner // num_slots],
             minlength=len(curvature),
         )
-        trust = shown_in / (shown_in + 1.0 / state.product_variance) if self.config.appeal else np.zeros(len(curvature))
+        trust = shown_in / (shown_in + 1.0 / FREE_VARIANCE) if self.config.appeal else np.zeros(len(curvature))
         spent = trust * curvature / np.maximum(shown_in, curvature + 1e-12)
         weights_share = min(self.supported / max(int((curvature > 0).sum()), 1), 0.5)
         return np.asarray(np.clip((1.0 - spent) * (1.0 - weights_share), 1e-3, 1.0))
