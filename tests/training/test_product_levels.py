@@ -7,7 +7,7 @@ import pytest
 from tests.kits.small_logs import centred_features, small_log, tables_of, with_rewards
 from tests.kits.small_models import small_catalogue, small_model
 
-from genco.training.product_levels import level_step, learned_variance
+from genco.training.product_levels import learned_variance, level_step
 from genco.training.reward_model_loop import AdditiveFit, RewardModelConfig
 
 

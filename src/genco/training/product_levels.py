@@ -37,9 +37,7 @@ def level_step(
     return np.where(logged, logit + step, mean), weights
 
 
-def learned_variance(
-    logit: Values, gradient: Values, curvature: Values, design: Values, variance: float
-) -> float:
+def learned_variance(logit: Values, gradient: Values, curvature: Values, design: Values, variance: float) -> float:
     """Variance of levels around what `design` predicts, by expectation-maximisation from `variance`."""
     logged = curvature > 0
     free = logit[logged] + gradient[logged] / curvature[logged]

@@ -263,7 +263,8 @@ class AdditiveFit:
 
     def _by_product(self, values: Weights) -> Weights:
         """Sums [product] of values [group]."""
-        return np.bincount(self.log.group_product, weights=values, minlength=self.log.num_products)
+        sums = np.bincount(self.log.group_product, weights=values, minlength=self.log.num_products)
+        return np.asarray(sums, dtype=np.float64)
 
     def _update_appeal(self, state: FitState, result: PassResult, shrink: bool = False) -> None:
         """Exact-ish Newton for product and context effects, the rest held: expected rewards move as exp(change).
@@ -325,7 +326,7 @@ class AdditiveFit:
 
     def _kept(self, state: FitState, result: PassResult, curvature: Weights) -> Weights:
         """Share of each element's score variance that product effects and weights left in it [element + 1]."""
-        log, num_slots = self.log, self.layout.num_slots
+        num_slots = self.layout.num_slots
         by_product = self._by_product(result.group_curvature)
         shown_in = np.bincount(
             self.tables.pool_elements,
