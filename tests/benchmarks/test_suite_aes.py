@@ -32,6 +32,16 @@ def test_one_table(tmp_path: Path) -> None:
     assert again["rows"] == result["rows"]
 
 
+def test_two_templates_are_two_items(tmp_path: Path) -> None:
+    file = write_table(tmp_path / "two.txt", 0.03)
+    second = [
+        line.replace(" 0 0 ", " 1 0 ", 1).replace("100", "200", 1) for line in file.read_text("utf-8").split("\n")
+    ]
+    file.write_text("\n".join([*file.read_text("utf-8").split("\n")[:12], *second]), encoding="utf-8")
+    result = run_suite(SUITE, tmp_path / "out", Options(1, table=file), SMALL)
+    assert result["genco"]["norm_at_20000"] > 0.2
+
+
 def test_a_folder_is_played_with_all_peers_and_a_file_with_none(tmp_path: Path) -> None:
     write_table(tmp_path / "a.txt")
     write_table(tmp_path / "b.txt", 0.05)

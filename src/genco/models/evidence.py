@@ -9,34 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import scipy.linalg as linalg
 from numpy.typing import NDArray
 
-from genco.runtime.terms import Block
+from genco.runtime.terms import TermLayout
 
 SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-8, 4.0
 Weights = NDArray[np.float64]
-
-
-class Layout(Protocol):
-    """Blocks of weights, such as `terms.TermLayout`."""
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
-        """The blocks, which cover all weights in order."""
-        ...
-
-    @property
-    def num_weights(self) -> int:
-        """Number of weights."""
-        ...
-
-    def prior_shape(self, spectrum: Sequence[NDArray[np.float32]], exponent: float) -> Weights:
-        """Prior variance [weight] relative to that of its block."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +46,7 @@ class Posterior:
 
 def fit_evidence(
     statistics: GaussianStatistics,
-    layout: Layout,
+    layout: TermLayout,
     spectrum: Sequence[NDArray[np.float32]],
     exponent: float,
     start: dict[str, float] | None = None,
@@ -90,7 +71,7 @@ def fit_evidence(
 
 def solve_with(
     statistics: GaussianStatistics,
-    layout: Layout,
+    layout: TermLayout,
     spectrum: Sequence[NDArray[np.float32]],
     exponent: float,
     block_variance: dict[str, float],
@@ -100,7 +81,7 @@ def solve_with(
     return _solve(statistics, layout, layout.prior_shape(spectrum, exponent), variance)
 
 
-def _mackay_update(statistics: GaussianStatistics, layout: Layout, shape: Weights, variance: Weights) -> Weights:
+def _mackay_update(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Weights:
     """One fixed-point round: needs the posterior mean and the diagonal of its covariance only."""
     scale = np.sqrt(_prior(layout, shape, variance))
     factor = _factor(statistics, scale)
@@ -115,7 +96,7 @@ def _mackay_update(statistics: GaussianStatistics, layout: Layout, shape: Weight
     return np.clip(updated, SMALLEST_VARIANCE, LARGEST_VARIANCE)
 
 
-def _prior(layout: Layout, shape: Weights, variance: Weights) -> Weights:
+def _prior(layout: TermLayout, shape: Weights, variance: Weights) -> Weights:
     prior = np.empty(layout.num_weights)
     for block, value in zip(layout.blocks, variance, strict=True):
         prior[block.start : block.stop] = value * shape[block.start : block.stop]
@@ -129,7 +110,7 @@ def _factor(statistics: GaussianStatistics, scale: Weights) -> Weights:
     return np.asarray(linalg.cholesky(inner, lower=True, check_finite=False))
 
 
-def _solve(statistics: GaussianStatistics, layout: Layout, shape: Weights, variance: Weights) -> Posterior:
+def _solve(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Posterior:
     prior = _prior(layout, shape, variance)
     scale = np.sqrt(prior)
     factor = _factor(statistics, scale)

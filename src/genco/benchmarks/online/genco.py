@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.benchmarks.online.arm_table import ArmTable
-from genco.models.shared_belief import SharedBelief
 from genco.policies.arm_policy import ArmPolicyConfig, Belief, ItemArms, ItemPlan
 from genco.rng import stream
 from genco.runtime.arm_belief import ArmBelief
 from genco.runtime.arm_posterior import ArmCounts
+from genco.runtime.shared_belief import SharedBelief
 
 
 class GencoPolicy:

@@ -1,7 +1,7 @@
 import numpy as np
 
-from genco.models.shared_belief import FIRST_VARIANCE, SharedBelief
 from genco.runtime.arm_posterior import BASE_LOGIT, ArmCounts, rates
+from genco.runtime.shared_belief import GROUP_VARIANCE, PRIOR_VARIANCE, SharedBelief
 
 ITEM = np.repeat(np.arange(6, dtype=np.int32), 6)
 ELEMENTS = np.tile(np.array([(a, b) for a in range(2) for b in range(3)], dtype=np.int32), (6, 1))
@@ -9,10 +9,12 @@ FIELDS = np.array([[0], [0], [0], [1], [1], [1]], dtype=np.int32)
 
 
 def test_before_any_view() -> None:
-    """Seven effects of variance `FIRST_VARIANCE` each: item, own x 2, pair, combination, field x own x 2."""
+    """Seven effects: item, own x 2, pair, combination, field x own x 2."""
     posterior = SharedBelief(ITEM, ELEMENTS, FIELDS).posterior(2)
     np.testing.assert_allclose(posterior.mean, BASE_LOGIT)
-    np.testing.assert_allclose(np.diagonal(posterior.covariance), 7 * FIRST_VARIANCE)
+    np.testing.assert_allclose(
+        np.diagonal(posterior.covariance), sum(PRIOR_VARIANCE.values()) + PRIOR_VARIANCE["own"] + 2 * GROUP_VARIANCE
+    )
 
 
 def test_what_one_item_shows_is_believed_of_the_others() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from genco.models.arm_effects import ArmEffects
+from genco.runtime.arm_effects import ArmEffects
 
 ITEM = np.array([0, 0, 0, 1, 1], dtype=np.int32)
 ELEMENTS = np.array([(0, 0), (0, 1), (1, 1), (0, 0), (1, 1)], dtype=np.int32)
@@ -9,7 +9,7 @@ ELEMENTS = np.array([(0, 0), (0, 1), (1, 1), (0, 0), (1, 1)], dtype=np.int32)
 def test_blocks_by_hand() -> None:
     """Two items, own 2 + 2, three pairs which are the combinations too, field value x element 4 + 3."""
     effects = ArmEffects(ITEM, ELEMENTS, np.array([[7], [9]], dtype=np.int32))
-    sizes = {block.name: block.size for block in effects.blocks}
+    sizes = {name: part.stop - part.start for name, part in effects.blocks.items()}
     assert sizes == {"item": 2, "own": 4, "pair": 3, "combination": 3, "group 0": 8}
     assert effects.num_weights == 20 and effects.columns.shape == (5, 1 + 2 + 1 + 1 + 2)
     np.testing.assert_array_equal(effects.columns[0][1:5], effects.columns[3][1:5])  # same combination, other item
@@ -21,9 +21,11 @@ def test_blocks_by_hand() -> None:
 
 def test_without_fields_the_items_are_the_groups() -> None:
     effects = ArmEffects(ITEM, ELEMENTS, np.zeros((2, 0), dtype=np.int32))
-    assert [block.name for block in effects.blocks][-1] == "group 0" and effects.blocks[-1].size == 8
+    assert list(effects.blocks)[-1] == "group 0" and effects.blocks["group 0"] == slice(
+        effects.num_weights - 8, effects.num_weights
+    )
 
 
 def test_one_slot_has_no_pairs() -> None:
     effects = ArmEffects(ITEM[:2], ELEMENTS[:2, 1:], np.zeros((1, 0), dtype=np.int32))
-    assert [block.name for block in effects.blocks] == ["item", "own", "combination", "group 0"]
+    assert list(effects.blocks) == ["item", "own", "combination", "group 0"]
