@@ -23,8 +23,8 @@ from genco.data.features import TextEncoder
 from genco.storage.dataset import Dataset
 
 PEERS = ("ridge", "factorisation_machine", "mlp", "vw")
-NEURAL_SETTINGS = ((4, 0.0003), (4, 0.001), (12, 0.0003), (12, 0.001))  # epochs, step size
-VW_SETTINGS = ((1, 0.01), (1, 0.1), (10, 0.01), (10, 0.1))  # passes, learning rate
+NEURAL_SETTINGS = ((4, 0.001), (12, 0.001), (40, 0.001), (40, 0.0003), (12, 0.003), (40, 0.003))  # epochs, step size
+VW_SETTINGS = ((1, 0.001), (1, 0.01), (1, 0.1), (10, 0.001), (10, 0.01), (10, 0.1))  # passes, learning rate
 Fit = Callable[[PeerData, int, int, float], RowScorer]
 Scores = dict[str, tuple[Floats, str]]
 

@@ -23,6 +23,7 @@ from genco.runtime.refine import AdditiveTables, beam
 
 RANK = 32
 INITIAL_SD = 0.02
+WIDE_CONTENT = 65  # more features begin smaller, so that their sum over pairs does not begin as noise
 EPOCHS = 4
 LEARNING_RATE = 0.01
 ID_PENALTY = 3.0
@@ -78,7 +79,7 @@ class _Machine(nn.Module):
         num_features = data.products.shape[1] + data.log.contexts.shape[1]
         self.appeal = AppealPart(data.log, num_features, data.at_rates)
         self.ids = nn.Parameter(torch.zeros(len(data.content), rank + 1))
-        self.weights = nn.Parameter(INITIAL_SD * torch.randn(slots, width, rank + 1))
+        self.weights = nn.Parameter(INITIAL_SD * torch.randn(slots, width, rank + 1) * min(1.0, WIDE_CONTENT / width))
         self.request = nn.Parameter(INITIAL_SD * torch.randn(num_features, rank))
 
     def logit(self, product: Tensor, context: Tensor, combination: Tensor) -> Tensor:
