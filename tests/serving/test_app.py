@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,8 @@ def test_health_metrics_and_request_ids(service: RunningService) -> None:
     ready = service.client.get("/health/ready", headers={"X-Request-ID": "my-id"})
     assert (ready.json()["status"], ready.json()["mode"]) == ("ready", "online")
     assert ready.headers["x-request-id"] == "my-id"
-    assert len(service.client.get("/health/live", headers={"X-Request-ID": "bad id"}).headers["x-request-id"]) == 16
+    other = service.client.get("/health/live", headers={"X-Request-ID": "bad id"}).headers["x-request-id"]
+    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]+", other)
     text = service.client.get("/metrics").text
     assert 'genco_requests_total{route="/health/ready",status="200"}' in text
 
@@ -91,7 +93,7 @@ def test_a_fault_is_an_answer_with_its_request_id(
     pairs_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with InProcess(pairs_run.path, str(tmp_path / "s.db")) as running:
-        monkeypatch.setattr(running.service, "model", None)
+        monkeypatch.setattr(running.service.live, "current", None)
         answer = running.client.post("/v1/decide", json={"product_id": "p"}, headers={"X-Request-ID": "r1"})
     assert (answer.status_code, error_code(answer)) == (500, "internal_error")
     assert "request r1" in answer.json()["error"]["message"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +23,10 @@ TIMEOUT, SCORING_FAILED, STORE_UNAVAILABLE = "timeout", "scoring_failed", "store
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is served where the model does not choose. propensity: with which the caller drew it; None = not said."""
+    """What is served where the model does not choose: found when it is needed. propensity: with which the caller drew
+    it; None = not said."""
 
-    combination: Combination
+    find: Callable[[], Combination]
     propensity: float | None
 
 
@@ -42,11 +44,14 @@ class Choice:
 def served_baseline(baseline: Baseline, policy: str, reason: str) -> Choice:
     """The baseline for a reason that did not depend on it: its propensity is the caller's, or 1 as it was certain."""
     certain = 1.0 if baseline.propensity is None else baseline.propensity
-    return Choice(baseline.combination, certain, policy, reason)
+    return Choice(baseline.find(), certain, policy, reason)
 
 
 class Decider:
-    """Scores in one thread of its own, so that a slow choice can be overtaken by its timeout."""
+    """Scores in one thread of its own, so that a slow choice can be overtaken by its timeout.
+
+    A question that was scored lately is answered at once.
+    """
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
@@ -59,14 +64,14 @@ class Decider:
         """The choice for one question. Never raises for what scoring may do."""
         mode = self._config.mode
         if mode == LOGGING_ONLY:
-            return Choice(baseline.combination, baseline.propensity, BASELINE, LOGGING_ONLY)
+            return Choice(baseline.find(), baseline.propensity, BASELINE, LOGGING_ONLY)
         if held_out:
             return served_baseline(baseline, HOLDOUT, HOLDOUT)
         allowed = self._config.timeout_ms if timeout_ms is None else min(timeout_ms, self._config.timeout_ms)
         chosen = await self._scored(model, question, allowed)
         if mode == APPRENTICE:
             learned = None if isinstance(chosen, str) else chosen[0]
-            return Choice(baseline.combination, baseline.propensity, BASELINE, APPRENTICE, learned)
+            return Choice(baseline.find(), baseline.propensity, BASELINE, APPRENTICE, learned)
         if isinstance(chosen, str):
             return served_baseline(baseline, BASELINE, chosen)
         return Choice(*chosen, MODEL, "")
@@ -75,10 +80,15 @@ class Decider:
         self, model: ServedModel, question: Question, timeout_ms: float
     ) -> tuple[Combination, float] | str:
         """The model's choice and its propensity, or the reason why there is none."""
-        started = time.perf_counter()
+        seconds = timeout_ms / 1e3
         try:
-            future = self._thread.submit(self._choose_in_time, model, question, started + timeout_ms / 1e3)
-            found = await asyncio.wait_for(asyncio.wrap_future(future), timeout_ms / 1e3)
+            remembered = model.remembered(question)
+            if remembered is not None:
+                found = model.chosen(remembered, self._rng)
+            else:
+                until = time.perf_counter() + seconds
+                future = self._thread.submit(self._choose_in_time, model, question, until)
+                found = await asyncio.wait_for(asyncio.wrap_future(future), seconds)
         except TimeoutError:
             return TIMEOUT
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import secrets
@@ -21,6 +22,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self._metrics = app, metrics
+        self._prefix, self._numbers = secrets.token_hex(4).encode(), itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -28,7 +30,7 @@ class Edge:
             return
         started, status = time.perf_counter(), 0
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        name = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8).encode()
+        name = given if _GIVEN_ID.fullmatch(given) else b"%s-%x" % (self._prefix, next(self._numbers))
         request_id.set(name.decode())
 
         async def send_named(message: Message) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from genco.data.catalogue import EMPTY
 from genco.errors import DataError, RuleError, UnknownIdError
 from genco.policies.optimizer import Optimizer
+from genco.runtime.decision import Decision
 from genco.runtime.legal_space import LegalSpace, legal_space
 from genco.serving.errors import ApiError
 
@@ -32,6 +33,16 @@ class Question:
     excluded: frozenset[str]
     space: LegalSpace
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it neither pins nor excludes anything."""
+        return not self.pinned and not self.excluded
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        """What the served distribution of a plain question depends on."""
+        return self.product, self.context.tobytes()
+
 
 class ServedModel:
     """optimizer: on the catalogue with the statuses of `catalogue_version`."""
@@ -45,6 +56,7 @@ class ServedModel:
         self._element_ids: list[str] = self.catalogue.elements["element_id"].to_list()
         self._contexts: dict[Hashable, NDArray[np.float32]] = {}
         self._spaces: dict[int, LegalSpace] = {}
+        self._decisions: dict[tuple[int, bytes], Decision] = {}
 
     def question(
         self,
@@ -74,9 +86,21 @@ class ServedModel:
             raise ApiError(422, "no_legal_combination", str(error)) from error
 
     def choose(self, question: Question, rng: np.random.Generator) -> tuple[Combination, float]:
-        """One combination from the exploring policy and its exact propensity."""
-        request = self.policy.request(question.product, question.context, question.pinned, question.excluded)
-        decision = self.policy.decide(request)
+        """One combination from the exploring policy and its exact propensity. One thread at a time."""
+        decision = self.remembered(question)
+        if decision is None:
+            request = self.policy.request(question.product, question.context, question.pinned, question.excluded)
+            decision = self.policy.decide(request)
+            if question.is_plain:
+                _remember(self._decisions, question.key, decision)
+        return self.chosen(decision, rng)
+
+    def remembered(self, question: Question) -> Decision | None:
+        """The served distribution, where this question was asked lately. From any thread."""
+        return self._decisions.get(question.key) if question.is_plain else None
+
+    def chosen(self, decision: Decision, rng: np.random.Generator) -> tuple[Combination, float]:
+        """One combination of a served distribution and its exact propensity."""
         positions, propensity = decision.choose(rng)
         return self.ids(decision.space, positions), propensity
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from genco.serving.logs import configure_logs
 from genco.serving.service import Service
 
 STOP_SECONDS = 20
+SWITCH_SECONDS = 0.001  # scorer and writer hold up the requests for no longer than this
 BOOTSTRAP_VARIABLE = "GENCO_BOOTSTRAP_KEY"
 
 
@@ -26,6 +29,7 @@ def serve(
     A store without a valid key gets one with every scope: that of the environment, or a new one that is told once.
     """
     configure_logs(log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
     service = Service(run, store, config)
     if not any(key.revoked_at is None for key in list_keys(service.engine)):
         own = os.environ.get(BOOTSTRAP_VARIABLE) or None
@@ -33,6 +37,8 @@ def serve(
         service.gate.reload()
         if own is None:
             say(f"The store had no key. This one may do everything and is not shown again: {secret}")
+    gc.collect()
+    gc.freeze()  # or the collector walks through the loaded model every so often while requests wait
     say(f"Serving {run} in mode {config.mode} on http://{host}:{port}, model {service.model.version}.")
     uvicorn.run(
         create_app(service),

@@ -98,15 +98,13 @@ def test_a_repeated_event_id_repeats_the_answer(service: RunningService, pairs_o
 
 
 def test_no_time_means_the_baseline(service: RunningService, pairs_optimizer: Optimizer) -> None:
-    baseline = [
-        {"slot_id": s, "element_id": pool(pairs_optimizer, 2, i)[1]} for i, s in enumerate(("title", "image", "tag"))
-    ]
-    answer = service.decide(first_product(pairs_optimizer, 2), timeout_ms=0.001, baseline=baseline)
+    """Of a product that was not asked for before, so that its answer is not remembered."""
+    product, slots = first_product(pairs_optimizer, 30), ("title", "image", "tag")
+    baseline = [{"slot_id": s, "element_id": pool(pairs_optimizer, 30, i)[1]} for i, s in enumerate(slots)]
+    answer = service.decide(product, timeout_ms=0.001, baseline=baseline)
     assert (answer["policy"], answer["reason"], answer["propensity"]) == ("baseline", "timeout", 1.0)
     assert shown(answer) == tuple(entry["element_id"] for entry in baseline)
-    drawn = service.decide(
-        first_product(pairs_optimizer, 2), timeout_ms=0.001, baseline=baseline, baseline_propensity=0.25
-    )
+    drawn = service.decide(product, timeout_ms=0.001, baseline=baseline, baseline_propensity=0.25)
     assert drawn["propensity"] == 0.25
 
 
@@ -155,8 +153,8 @@ def test_the_holdout_is_served_the_baseline_for_ever(
 def test_decisions_go_on_when_scoring_or_the_store_fails(
     pairs_run: RunFolder, pairs_optimizer: Optimizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    product = first_product(pairs_optimizer)
-    first = tuple(pool(pairs_optimizer, 0, slot)[0] for slot in range(3))
+    product = first_product(pairs_optimizer, 30)
+    first = tuple(pool(pairs_optimizer, 30, slot)[0] for slot in range(3))
     with InProcess(pairs_run.path, str(tmp_path / "store.db")) as running:
         with monkeypatch.context() as broken:
             broken.setattr(running.service.model.policy, "decide", lambda request: 1 / 0)

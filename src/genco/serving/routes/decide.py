@@ -56,8 +56,8 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
     narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
     question = model.question(ask.product_id, ask.context, pinned, ask.excluded, narrowed)
     given = {entry.slot_id: entry.element_id for entry in ask.baseline}
-    combination = model.check_legal(question.space, given) if given else model.baseline(question.space)
-    baseline = Baseline(combination, ask.baseline_propensity)
+    own = model.check_legal(question.space, given) if given else None
+    baseline = Baseline(lambda: own or model.baseline(question.space), ask.baseline_propensity)
     actor = None if ask.actor_id is None else service.ids.actor(ask.actor_id)
     held_out = actor is not None and service.ids.holds_out(actor, service.config.holdout)
     choice = await service.decider.choose(model, question, baseline, held_out, ask.timeout_ms)
