@@ -1,10 +1,10 @@
 """What rows after training say of the weights: sums that add and fade, and the posterior they give.
 
-The run is the prior: weights N(theta_0, Sigma_0), and every product's appeal an offset N(0, effect variance) from what
-the run knew, so that a change of level is not taken for an effect of elements. A batch of rows is linearised where the
-model stands when it comes (Laplace's approximation, one Newton step a batch); sums of batches add, and fading them by a
-factor is forgetting with a half-life (a power prior, Ibrahim & Chen 2000) that never forgets the run itself. Element
-effects, prior scales and the residual stay as trained. Torch-free.
+The run is the prior: weights N(theta_0, Sigma_0), and every product's appeal a free offset from what the run knew, so
+that weights learn from differences within a product and a change of level is not taken for an effect of elements. A
+batch of rows is linearised where the model stands when it comes (Laplace's approximation, one Newton step a batch);
+sums of batches add, and fading them by a factor is forgetting with a half-life (a power prior, Ibrahim & Chen 2000)
+that never forgets the run itself. Element effects, prior scales and the residual stay as trained. Torch-free.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from genco.runtime.reward_model import BoundRewardModel, RewardModel
 Sums = NDArray[np.float64]
 Rows = NDArray[np.int32]
 Floats = NDArray[np.float32]
-SMALLEST_OFFSET_VARIANCE = 0.01
+OFFSET_VARIANCE = 4.0  # squared logits, as in training: decision 0005
 CHUNK_ROWS = 4_096
 
 
@@ -97,7 +97,7 @@ def evidence_of(
 def updated_model(base: BoundRewardModel, evidence: OnlineEvidence) -> RewardModel:
     """The run's reward model with the posterior of weights and product offsets given `evidence`."""
     model = base.model
-    held = evidence.mass + 1.0 / max(model.appeal.effect_variance, SMALLEST_OFFSET_VARIANCE)
+    held = evidence.mass + 1.0 / OFFSET_VARIANCE
     spent = evidence.cross / np.sqrt(held)[:, None]
     information = evidence.information - spent.T @ spent
     linear = evidence.linear - evidence.cross.T @ (evidence.offset / held)

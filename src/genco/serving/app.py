@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,7 +24,6 @@ from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
 from genco.version import __version__
 
-log = logging.getLogger(__name__)
 _ROUTERS = tuple(module.router for module in (decide, events, catalogue, models, reports, personalizer, health))
 _BODIES = (
     schemas.DecideRequest,

@@ -53,7 +53,7 @@ class Service:
         return self.live.current
 
     async def act(self, key: Key, act: str, detail: Mapping[str, Any], operation: Any = None) -> Any:
-        """Write an admin's act into the audit log, in one transaction with what it does."""
+        """Write an admin's act into the audit log, in one transaction with `operation` where one is given."""
         row = {"at": self.clock.now(), "key_id": key.key_id, "act": act, "detail": json.dumps(detail)}
 
         def write(connection: Connection) -> Any:
