@@ -68,6 +68,7 @@ def train(
     if earlier is not None and earlier.finished:
         progress("finished", {"seconds": 0.0})
         return earlier
+    _require_rate(dataset)
     _require_generator(start_from, Path(out))
     split = choose_split(dataset, config.split, checked_times(dataset))
     run = RunFolder.create(*identity, resume=resume, overwrite=overwrite)
@@ -113,6 +114,15 @@ def _train_stages(
             "reward_model": stage_two.measured,
         }
     )
+
+
+def _require_rate(dataset: Dataset) -> None:
+    """Raise `DataError` where the reward is an amount: stage 2 learns the rate of events."""
+    if dataset.meta.reward == "revenue":
+        raise DataError(
+            f"{dataset.path / 'dataset.toml'}: `reward` should be num_clicks or num_conversions to train on, since the "
+            "reward model learns rates. Found `reward = revenue`."
+        )
 
 
 def _require_generator(start_from: str | Path | None, out: Path) -> None:
