@@ -28,7 +28,7 @@ def keep(folder: Path, kept: Path) -> None:
     rows = pl.read_parquet(folder / "rows.parquet")
     suite = suite_named(description["suite"])
     kept.mkdir(parents=True, exist_ok=True)
-    (kept / "table.md").write_text(suite.table(rows, description["config"]), encoding="utf-8")
+    (kept / "table.txt").write_text(suite.table(rows, description["config"]), encoding="utf-8")
     if suite.plot is not None:
         (kept / "plot.svg").write_text(suite.plot(rows, description["config"]), encoding="utf-8")
     text = json.dumps(without_paths(description), indent=2, ensure_ascii=False)
@@ -71,7 +71,7 @@ def results(kept: Path) -> str:
     ]
     if (kept / "plot.svg").exists():
         parts.append(f"![{kept.name}](benchmarks/{kept.name}/plot.svg)")
-    table = re.sub(r"\A# .*\n+", "", (kept / "table.md").read_text(encoding="utf-8"))
+    table = re.sub(r"\A# .*\n+", "", (kept / "table.txt").read_text(encoding="utf-8"))
     parts.append(re.sub(r"^(#+ )", r"#\1", table, flags=re.MULTILINE).strip())
     return "\n\n".join(parts)
 
