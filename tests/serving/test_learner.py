@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from tests.kits.running_service import InProcess, error_code
 
 from genco.policies.optimizer import Optimizer, load
 from genco.serving import learner as learner_module
-from genco.serving.learner import Learner
+from genco.serving.joiner import EventRow, ingest
+from genco.serving.learner import Learner, encode_rows
 from genco.storage.runs import RunFolder
 
 WINDOW = 600
@@ -102,6 +104,32 @@ def test_a_restart_goes_on_where_it_ended(run: Path, tmp_path: Path) -> None:
         again = Learner(running.service)
         assert again.round() == 7
         assert state(again)[0] == 17 and state(again)[1] > 0.9 * learned[1]
+
+
+def test_a_click_that_waits_for_a_slow_store_is_learned(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Received in time, written only after its decision has settled: the round waits for it."""
+    with InProcess(run, str(tmp_path / "store.db")) as running:
+        service, learner = running.service, Learner(running.service)
+        product_id = str(service.model.catalogue.products["product_id"][0])
+        made = running.decide(product_id, defer_activation=False)
+        row, received_at = EventRow(made["event_id"], "click"), service.clock.now()
+        encoded: list[float] = []
+        monkeypatch.setattr(
+            learner_module,
+            "encode_rows",
+            lambda base, rows: encoded.extend(joined.reward for joined in rows) or encode_rows(base, rows),
+        )
+        release = threading.Event()
+        service.writer.submit(lambda _: release.wait(10))
+        click = service.writer.submit(
+            lambda connection: ingest(connection, [row], received_at, service.config.reward_window_us, "earliest")
+        )
+        running.travel(WINDOW + 3)
+        threading.Timer(0.3, release.set).start()
+        assert learner.round() == 1 and encoded == [1.0]
+        assert click.result()[0].status == "accepted"
 
 
 def test_rows_are_read_in_whole_instants(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from genco.serving.registry import RUN, load_evidence
 from genco.serving.service import Service
 
 log = logging.getLogger(__name__)
-SETTLE_US = 2_000_000  # beyond the window: rows received in time may still wait for the store
+SETTLE_US = 2_000_000  # beyond the window: decisions and rows received in time may be on their way to the writer
 MAX_ROWS = 50_000
 
 
@@ -90,7 +90,9 @@ class Learner:
         if self._state is None or self._state.version != live.version.version:  # a version was chosen by hand
             self._state = self._resumed()
         state = self._state
-        rows, stop = self._read(state.learned_to, service.clock.now() - service.config.reward_window_us - SETTLE_US)
+        until = service.clock.now() - service.config.reward_window_us - SETTLE_US
+        service.writer.submit(lambda _: None).result()  # what was received before now is in the store after this
+        rows, stop = self._read(state.learned_to, until)
         if not rows:
             return 0
         base, current = live.base, live.current.optimizer

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from tests.kits.running_service import InProcess, RunningService, error_code
 
 from genco.policies.optimizer import Optimizer
+from genco.serving.errors import StoreUnavailableError
 from genco.storage.runs import RunFolder
 
 
@@ -68,6 +69,7 @@ def test_pins_exclusions_and_candidates_are_obeyed(service: RunningService, pair
         ({"slots": [{"id": "title", "candidates": [{"id": "nothing"}]}]}, 422, "unknown_id"),
         ({"baseline": [{"slot_id": "title", "element_id": "nothing"}]}, 422, "baseline_not_legal"),
         ({"event_id": "g1.made-up"}, 422, "reserved_event_id"),
+        ({"baseline_propensity": 0.5}, 422, "invalid_body"),
         ({"timeout_ms": -1}, 422, "invalid_body"),
         ({"surprise": 1}, 422, "invalid_body"),
         ({"slots": [{"id": "title", "candidates": [{"id": "nothing", "features": {}}]}]}, 422, "invalid_body"),
@@ -132,7 +134,11 @@ def test_other_modes_serve_the_baseline(
         answer = running.decide(product)
         assert shown(answer) == tuple(pool(pairs_optimizer, 0, slot)[0] for slot in range(3))
         assert (answer["mode"], answer["reason"], answer["propensity"]) == (mode, mode, None)
-        assert running.decide(product, baseline_propensity=0.5)["propensity"] == 0.5
+        own = [
+            {"slot_id": s, "element_id": pool(pairs_optimizer, 0, i)[1]}
+            for i, s in enumerate(("title", "image", "tag"))
+        ]
+        assert running.decide(product, baseline=own, baseline_propensity=0.5)["propensity"] == 0.5
         assert (answer["model_slots"] is None) == (mode == "logging_only")
 
 
@@ -173,3 +179,21 @@ def test_decisions_go_on_when_scoring_or_the_store_fails(
         assert running.decide(product)["policy"] == "model"
         (result,) = running.report({"event_id": answer["event_id"], "kind": "impression"})
         assert result["code"] == "unknown_decision"  # what was not logged is not learned
+
+
+def test_a_commit_whose_answer_is_lost_is_not_joined_with_what_was_served(
+    pairs_run: RunFolder, pairs_optimizer: Optimizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is in the store, the service cannot know it and serves the baseline: reports on that are refused."""
+    with InProcess(pairs_run.path, str(tmp_path / "store.db")) as running:
+        submit_row = running.service.writer.submit_row
+
+        def lost(row: dict[str, Any]) -> Any:
+            submit_row(row).result()
+            raise StoreUnavailableError("the connection broke at the commit")
+
+        monkeypatch.setattr(running.service.writer, "submit_row", lost)
+        answer = running.decide(first_product(pairs_optimizer))
+        assert (answer["policy"], answer["reason"]) == ("baseline", "store_unavailable")
+        (result,) = running.report({"event_id": answer["event_id"], "kind": "click"})
+        assert (result["status"], result["code"]) == ("rejected", "unknown_decision")

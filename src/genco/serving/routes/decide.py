@@ -47,10 +47,13 @@ async def decide(request: Request) -> Response:
 async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> DecideAnswer:
     """Choose, write the decision into the store, answer. digest: of the request, to know a repeated one.
 
-    A store that does not answer never stops a decision: the baseline is served, and not logged.
+    A store that does not answer never stops a decision: the baseline is served, and not logged. It gets another minted
+    id, for a commit whose answer was lost may have stored the first one with a combination that is not served.
     """
     if ask.event_id is not None and ask.event_id.startswith(PREFIX):
         raise ApiError(422, "reserved_event_id", f"Event ids that begin with {PREFIX!r} are minted by the service.")
+    if ask.baseline_propensity is not None and not ask.baseline:
+        raise ApiError(422, "invalid_body", "baseline_propensity: a `baseline` should be sent with it. Found none.")
     model, decided_at = service.model, service.clock.now()
     pinned = {entry.slot_id: _pinned(entry) for entry in ask.pinned}
     narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
@@ -74,6 +77,7 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
                 return _repeated(service, earlier, digest)
     except (StoreUnavailableError, TimeoutError):
         choice = served_baseline(baseline, BASELINE, STORE_UNAVAILABLE)
+        event_id = ask.event_id or service.ids.mint()
     service.metrics.decisions.labels(choice.policy, choice.reason).inc()
     return _answer(service, model, choice, event_id)
 
