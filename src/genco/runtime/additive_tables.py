@@ -47,27 +47,22 @@ class AdditiveTables:
         return [int(end) for end in np.cumsum([factors.shape[1] for factors in self.factors])]
 
     @cached_property
-    def _pulls(self) -> tuple[Floats, ...]:
-        """Per slot [all factors + 1, candidate]: what a factor of other slots, and a constant 1, add to its scores."""
+    def _asks(self) -> tuple[Floats, ...]:
+        """Per slot [all factors, rank_slot]: what the factors of other slots ask of the slot's own."""
         starts = [0, *self._ends]
-        pulls = []
-        for slot, own in enumerate(self.own):
-            pull = np.zeros((starts[-1] + 1, len(own)), dtype=np.float32)
-            pull[-1] = own
-            for (c, d), weights in self.bilinear.items():
-                if c == slot:
-                    np.matmul(weights.T, self.factors[c].T, out=pull[starts[d] : starts[d + 1]])
-                elif d == slot:
-                    np.matmul(weights, self.factors[d].T, out=pull[starts[c] : starts[c + 1]])
-            pulls.append(pull)
-        return tuple(pulls)
+        asks = [np.zeros((starts[-1], factors.shape[1]), dtype=np.float32) for factors in self.factors]
+        for (c, d), weights in self.bilinear.items():
+            asks[d][starts[c] : starts[c + 1]] = weights
+            asks[c][starts[d] : starts[d + 1]] = weights.T
+        return tuple(asks)
 
     def slot_scores(self, positions: Positions, chosen: Floats, slot: int) -> Floats:
         """Score [K, candidate] of every candidate of `slot` beside the other slots, up to what does not depend on it.
 
-        chosen: [K, all factors + 1], from `chosen_factors(positions)`.
+        chosen: [K, all factors], from `chosen_factors(positions)`.
         """
-        values: Floats = chosen @ self._pulls[slot]
+        values: Floats = (chosen @ self._asks[slot]) @ self.factors[slot].T
+        values += self.own[slot]
         for (c, d), table in self.pair_tables.items():
             if c == slot:
                 values += table.T[positions[:, d]]
@@ -76,9 +71,8 @@ class AdditiveTables:
         return values
 
     def chosen_factors(self, positions: Positions) -> Floats:
-        """Factors of combinations [K, slot] side by side, and a last column of ones: [K, all factors + 1]."""
-        parts = [factors[positions[:, slot]] for slot, factors in enumerate(self.factors)]
-        return np.concatenate([*parts, np.ones((len(positions), 1), dtype=np.float32)], axis=1)
+        """Factors of combinations [K, slot] side by side: [K, all factors]."""
+        return np.concatenate([factors[positions[:, slot]] for slot, factors in enumerate(self.factors)], axis=1)
 
     def choose(self, chosen: Floats, slot: int, choice: Positions) -> None:
         """Put the factors of `choice` [K] into `chosen`, in place."""

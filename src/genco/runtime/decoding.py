@@ -97,7 +97,7 @@ class RequestPolicy:
         num = credit.shape[1]
         if slot == 0 or num <= SHORTLIST:
             return self._complete(prefixes, slot, None)
-        short = credit.argpartition(num - SHORTLIST, axis=1)[:, num - SHORTLIST :]
+        short = _positions_of_largest(credit, SHORTLIST)
         values = self._complete(prefixes, slot, short)
         ahead = np.repeat(values.min(axis=1, keepdims=True), num, axis=1)
         np.put_along_axis(ahead, short, values, axis=1)
@@ -124,8 +124,8 @@ class RequestPolicy:
                 if (other, later) in encoding.between:
                     value += encoding.between[other, later].take(choice, axis=0)
             choice = value.argmax(axis=2)
-            flat = value.reshape(-1, value.shape[2])
-            best = flat[np.arange(len(flat)), choice.ravel()].reshape(choice.shape)
+            first = np.arange(0, value.size, value.shape[2]).reshape(choice.shape)
+            best = value.ravel().take(first + choice)
             total = best if total is None else total + best
             done.append((later, choice))
         assert total is not None
@@ -170,24 +170,21 @@ class RequestPolicy:
 
         Returns min(num, number legal) positions [num, slot] and their log-probabilities.
         """
-        prefixes = self._begin()
+        prefixes = self._begin()  # the last row is the greedy one, at first the only one
         log_prob, perturbed = np.zeros(1, dtype=np.float32), np.zeros(1)
-        greedy = self._begin()
         greedy_log_prob = 0.0
-        for slot in range(self.num_slots):
-            both = _join(prefixes, greedy) if slot else prefixes
-            policy = self._log_policy(both)
+        for _ in range(self.num_slots):
+            policy = self._log_policy(prefixes)
             top = int(policy[-1].argmax())
             greedy_log_prob += float(policy[-1, top])
-            greedy = self._extend(greedy, np.array([top]))
-            score = log_prob[:, None] + policy[: len(prefixes)]
+            score = log_prob[:, None] + policy[: len(log_prob)]
             rows, choice, perturbed = _draw_distinct(score, perturbed, num, rng)
             log_prob = score[rows, choice]
-            prefixes = self._extend(prefixes.take(rows), choice)
-        same = (prefixes.positions == greedy.positions).all(axis=1)
-        keep = np.flatnonzero(~same)[: num - 1] if num > 1 else np.zeros(0, dtype=np.int64)
+            prefixes = self._extend(prefixes.take(np.append(rows, len(prefixes) - 1)), np.append(choice, top))
+        greedy, drawn = prefixes.positions[-1:], prefixes.positions[:-1]
+        keep = np.flatnonzero((drawn != greedy).any(axis=1))[: num - 1] if num > 1 else np.zeros(0, dtype=np.int64)
         return (
-            np.concatenate([greedy.positions, prefixes.positions[keep]]),
+            np.concatenate([greedy, drawn[keep]]),
             np.append(np.float32(greedy_log_prob), log_prob[keep]).astype(np.float32),
         )
 
@@ -228,16 +225,33 @@ class RequestPolicy:
         return total
 
 
-def _join(a: _Prefixes, b: _Prefixes) -> _Prefixes:
-    pull = [None if p is None or q is None else np.concatenate([p, q]) for p, q in zip(a.pull, b.pull, strict=True)]
-    return _Prefixes(np.concatenate([a.positions, b.positions]), pull, np.concatenate([a.state, b.state]))
-
-
 def _largest(values: NDArray[np.floating], num: int) -> NDArray[np.int64]:
     """Indices of the `num` largest finite values, largest first."""
     chosen = np.argpartition(-values, num - 1)[:num] if num < len(values) else np.arange(len(values))
     chosen = chosen[np.argsort(-values[chosen], kind="stable")]
     return np.asarray(chosen[np.isfinite(values[chosen])])
+
+
+def _positions_of_largest(values: Floats, num: int) -> NDArray[np.integer]:
+    """Positions [K, num] of the `num` largest of each row [K, n], in no order; any of equal ones."""
+    size = values.shape[1]
+    least = np.partition(values, size - num, axis=1)[:, size - num]
+    found = np.flatnonzero(values >= least[:, None])
+    if len(found) == len(values) * num:
+        return found.reshape(-1, num) % size
+    return values.argpartition(size - num, axis=1)[:, size - num :]
+
+
+def _at_most_largest(values: Floats, num: int) -> Floats:
+    """Per row of [K, n], a number at least `num` values reach: the smallest of `num` blocks' maxima, -inf if n <= num.
+
+    Six times as fast as the `num`-th largest value itself, and three to four times as many values reach it.
+    """
+    num_rows, size = values.shape
+    if size <= num:
+        return np.full(num_rows, -np.inf, dtype=np.float32)
+    starts = np.arange(num) * size // num
+    return np.asarray(np.maximum.reduceat(values, starts, axis=1).min(axis=1))
 
 
 def _draw_distinct(
@@ -246,13 +260,12 @@ def _draw_distinct(
     """Row, candidate and perturbed score of the `num` largest perturbed `score` [K, candidate], largest first.
 
     Perturbed by Gumbel noise whose row maxima equal `target` [K] (Kool et al. 2019, appendix B.3). What makes them
-    equal keeps the order within a row, so only the `num` largest of each row are worked out.
+    equal keeps the order within a row, so only those that may be among the `num` largest of a row are worked out.
     """
     arrival = rng.standard_exponential(score.shape, dtype=np.float32)
     noisy = score - np.log(np.maximum(arrival, SMALLEST_ARRIVAL))
-    num_rows, size = noisy.shape
-    least = np.partition(noisy, size - num, axis=1)[:, size - num] if num < size else np.full(num_rows, -np.inf)
-    short = np.flatnonzero((noisy >= least[:, None]) & (noisy > -np.inf))
+    size = noisy.shape[1]
+    short = np.flatnonzero((noisy >= _at_most_largest(noisy, num)[:, None]) & (noisy > -np.inf))
     row = short // size
     value = noisy.ravel()[short].astype(np.float64)
     with np.errstate(divide="ignore"):
