@@ -50,7 +50,7 @@ class AdditiveTables:
     def _asks(self) -> tuple[Floats, ...]:
         """Per slot [all factors, rank_slot]: what the factors of other slots ask of the slot's own."""
         starts = [0, *self._ends]
-        asks = [np.zeros((starts[-1], factors.shape[1]), dtype=np.float32) for factors in self.factors]
+        asks: list[Floats] = [np.zeros((starts[-1], factors.shape[1]), dtype=np.float32) for factors in self.factors]
         for (c, d), weights in self.bilinear.items():
             asks[d][starts[c] : starts[c + 1]] = weights
             asks[c][starts[d] : starts[d + 1]] = weights.T
@@ -61,7 +61,7 @@ class AdditiveTables:
 
         chosen: [K, all factors], from `chosen_factors(positions)`.
         """
-        values: Floats = (chosen @ self._asks[slot]) @ self.factors[slot].T
+        values = np.asarray((chosen @ self._asks[slot]) @ self.factors[slot].T, dtype=np.float32)
         values += self.own[slot]
         for (c, d), table in self.pair_tables.items():
             if c == slot:

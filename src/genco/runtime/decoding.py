@@ -238,8 +238,8 @@ def _positions_of_largest(values: Floats, num: int) -> NDArray[np.integer]:
     least = np.partition(values, size - num, axis=1)[:, size - num]
     found = np.flatnonzero(values >= least[:, None])
     if len(found) == len(values) * num:
-        return found.reshape(-1, num) % size
-    return values.argpartition(size - num, axis=1)[:, size - num :]
+        return np.asarray(found.reshape(-1, num) % size)
+    return np.asarray(values.argpartition(size - num, axis=1)[:, size - num :])
 
 
 def _at_most_largest(values: Floats, num: int) -> Floats:
