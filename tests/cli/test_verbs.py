@@ -12,12 +12,14 @@ import pytest
 from tests.kits.command_line import assert_refused, genco, genco_json, quick_config, tiny_world, write_tiny
 from tests.kits.small_dataset import write_small
 
+from genco.cli.export_command import As
 from genco.cli.import_command import Format
 from genco.cli.train_command import Text
 from genco.simulator.scenarios import SCENARIOS
 from genco.simulator.truth import truth_of
 from genco.simulator.world import World
 from genco.storage.dataset import open_dataset
+from genco.storage.exporters import EXPORTERS
 from genco.storage.importers import IMPORTERS
 from genco.training.config import TEXT_ENCODERS
 
@@ -77,8 +79,9 @@ def test_validate_json_of_bad_data(tmp_path: Path) -> None:
     assert set(found["violations"][0]) == {"file", "row", "column", "rule", "value", "message"}
 
 
-def test_import_formats_are_those_there_are() -> None:
+def test_formats_are_those_there_are() -> None:
     assert {entry.value for entry in Format} == set(IMPORTERS)
+    assert {entry.value for entry in As} == {"dataset", *EXPORTERS}
     assert tuple(entry.value for entry in Text) == TEXT_ENCODERS
 
 
@@ -107,6 +110,15 @@ def test_import_of_a_table_with_a_map(tmp_path: Path) -> None:
     log.with_columns(clicked=pl.Series([1, 21])).write_csv(tmp_path / "log.csv")
     assert_refused(genco(*words, "--overwrite"), "log.csv", "row 2", "'clicked'", "21")
     assert open_dataset(tmp_path / "d").num_rows == 2
+
+
+def test_export_of_a_dataset_folder(data: Path, tmp_path: Path) -> None:
+    words = ("export", "--data", data, "--out", tmp_path / "log.vw")
+    assert genco(*words).exit_code == 2  # it is a dataset folder already
+    found = genco_json(*words, "--format", "vw")
+    assert (found["path"], found["rows"]) == (str(tmp_path / "log.vw"), open_dataset(data).num_rows)
+    assert_refused(genco(*words, "--format", "vw"), "log.vw")
+    assert "impressions as vw" in genco(*words, "--format", "vw", "--overwrite").stdout
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.conftest import PAIRS_CONFIG
 from tests.kits.command_line import genco_json
 from tests.kits.running_service import InProcess
 
+from genco.cli.export_command import As
 from genco.errors import DataError
 from genco.serving.export import export_log
 from genco.serving.store import open_store
@@ -84,6 +85,16 @@ def test_the_command_exports_what_has_settled(pairs_run: RunFolder, tmp_path: Pa
     assert found["rows"] == 0  # their reports may still come
     found = genco_json("export", "--store", store, "--out", tmp_path / "data", "--window", "0")
     assert found["rows"] == shown
+
+
+@pytest.mark.parametrize("name", [entry.value for entry in As if entry is not As.dataset])
+def test_the_command_exports_what_others_read(name: str, pairs_run: RunFolder, tmp_path: Path) -> None:
+    store = str(tmp_path / "store.db")
+    with InProcess(pairs_run.path, store) as running:
+        shown = fill(running, 10)
+    found = genco_json("export", "--store", store, "--out", tmp_path / "log", "--window", "0", "--format", name)
+    assert (found["format"], found["rows"], found["left_out"], found["rounded"]) == (name, shown, 0, 1)
+    assert Path(found["path"]).exists() and sorted(path.name for path in tmp_path.iterdir())[:1] == ["log"]
 
 
 def test_an_empty_store_has_nothing_to_export(tmp_path: Path) -> None:
