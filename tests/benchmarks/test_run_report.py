@@ -251,7 +251,7 @@ def test_data_that_the_run_never_saw(tmp_path: Path) -> None:
 def test_every_optional_part_may_be_missing(shop: tuple[str, ReportData, Dataset]) -> None:
     from datetime import UTC, datetime
 
-    from genco.benchmarks.report_pictures import Pictures
+    from genco.drawings.pictures import Pictures
 
     _, data, dataset = shop
     bare = replace(data, products=(), helping=(), clashing=(), heat_map=None, curves={}, calibration=(), held_out=False)

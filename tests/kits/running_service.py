@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ class InProcess(Client):
 class RunningService(Client):
     """`genco serve` on a free port. Use as a context manager, or `kill`, `stop` and `start` by hand."""
 
-    def __init__(self, run: Path, store: str, folder: Path, **config: Any) -> None:
-        self.run, self.store, self.folder = run, store, folder
+    def __init__(self, run: Path, store: str, folder: Path, options: Sequence[object] = (), **config: Any) -> None:
+        self.run, self.store, self.folder, self.options = run, store, folder, options
         self.config = folder / "serve.toml"
         lines = [f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in config.items()]
         self.config.write_text("\n".join(lines))
@@ -92,7 +93,7 @@ class RunningService(Client):
             "--store",
             self.store,
         ]
-        command += ["--config", self.config, "--port", str(port)]
+        command += ["--config", self.config, "--port", str(port), *self.options]
         environment = {**os.environ, "GENCO_BOOTSTRAP_KEY": KEY, "OMP_NUM_THREADS": "1"}
         with (self.folder / "serve.log").open("ab") as log:
             self.process = subprocess.Popen([*map(str, command)], stdout=log, stderr=log, env=environment)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from genco.benchmarks.report_plots import scale, tick
-from genco.benchmarks.svg import circle, line, polyline, rectangle, svg, text, ticks
+from genco.drawings.plots import scale, tick
+from genco.drawings.svg import circle, line, polyline, rectangle, svg, text, ticks
 
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1c2430 } .title { font-weight: 600; font-size: 13px }

@@ -12,11 +12,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from genco.benchmarks import report_words as words
-from genco.benchmarks.report_cards import card
-from genco.benchmarks.report_heat_map import heat_map_drawing
-from genco.benchmarks.report_pictures import Pictures
-from genco.benchmarks.report_plots import calibration_plot, interval_bar, line_chart
+from genco.drawings import words
+from genco.drawings.cards import card
+from genco.drawings.heat_map import heat_map_drawing
+from genco.drawings.pictures import Pictures
+from genco.drawings.plots import calibration_plot, interval_bar, line_chart
 from genco.errors import ConfigError
 from genco.evaluation.element_labels import LABEL_RULES
 from genco.evaluation.interactions import PairEffect

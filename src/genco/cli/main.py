@@ -17,6 +17,7 @@ from genco.cli.report_command import report
 from genco.cli.serve_command import serve
 from genco.cli.simulate_command import simulate
 from genco.cli.train_command import train
+from genco.cli.users_command import users
 from genco.cli.validate_command import validate
 from genco.version import __version__
 
@@ -52,4 +53,5 @@ app.command("bench")(bench)
 app.command("serve")(serve)
 app.command("export")(export)
 app.add_typer(keys, name="keys")
+app.add_typer(users, name="users")
 # A new verb: one import above, one line here.

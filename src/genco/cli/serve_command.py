@@ -38,13 +38,21 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    studio: Annotated[bool, typer.Option(help="Pages for people under /studio.")] = True,
+    pictures: Annotated[Path | None, typer.Option(help="Dataset folder whose pictures the studio shows.")] = None,
 ) -> None:
     """Serve decisions over HTTP, log them with their propensities, and learn from what comes back."""
     from genco.serving.server import serve as run_server
 
-    run_server(
-        run, store, _config(config, mode, durability), host, port, log_level, lambda text: typer.echo(text, err=True)
-    )
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    def surfaces(service: Any) -> list[Any]:
+        from genco.studio.app import StudioSurface
+
+        return [StudioSurface(service, pictures, f"http://{host}:{port}", say)] if studio else []
+
+    run_server(run, store, _config(config, mode, durability), host, port, log_level, say, surfaces)
 
 
 def _config(file: Path | None, mode: Mode | None, durability: Durability | None) -> Any:

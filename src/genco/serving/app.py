@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from genco.serving import schemas
 from genco.serving.edge import Edge
@@ -40,15 +41,33 @@ _BODIES = (
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
-def create_app(service: Service) -> Edge:
+class Surface(Protocol):
+    """An application under a path of its own beside the API, such as the studio. It starts and stops with it."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def app(self) -> ASGIApp: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
     """The ASGI application; it closes the service when it stops."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         learner = Learner(service)
         learner.start()
+        for surface in surfaces:
+            surface.start()
         yield
         service.stopping = True
+        for surface in surfaces:
+            await asyncio.to_thread(surface.stop)
         await asyncio.to_thread(learner.stop)
         service.close()
 
@@ -56,6 +75,8 @@ def create_app(service: Service) -> Edge:
     app.state.service = service
     for router in _ROUTERS:
         app.include_router(router)
+    for surface in surfaces:
+        app.mount(surface.path, surface.app)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _fault)

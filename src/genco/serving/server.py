@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 
-from genco.serving.app import create_app
+from genco.serving.app import Surface, create_app
 from genco.serving.config import ServiceConfig
 from genco.serving.keys import SCOPES, add_key, list_keys
 from genco.serving.logs import configure_logs
@@ -22,9 +22,17 @@ BOOTSTRAP_VARIABLE = "GENCO_BOOTSTRAP_KEY"
 
 
 def serve(
-    run: str | Path, store: str, config: ServiceConfig, host: str, port: int, log_level: str, say: Callable[[str], None]
+    run: str | Path,
+    store: str,
+    config: ServiceConfig,
+    host: str,
+    port: int,
+    log_level: str,
+    say: Callable[[str], None],
+    surfaces: Callable[[Service], Sequence[Surface]] = lambda _: (),
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is under way, flush and return. say: tells the person.
+    """Serve until SIGTERM or SIGINT; then finish what is under way, flush and return. say: tells the person · surfaces:
+    what stands beside the API.
 
     A store without a valid key gets one with every scope: that of the environment, or a new one that is told once.
     """
@@ -41,7 +49,7 @@ def serve(
     gc.freeze()  # or the collector walks through the loaded model every so often while requests wait
     say(f"Serving {run} in mode {config.mode} on http://{host}:{port}, model {service.model.version}.")
     uvicorn.run(
-        create_app(service),
+        create_app(service, surfaces(service)),
         host=host,
         port=port,
         log_config=None,

@@ -86,7 +86,7 @@ audit = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("at", BigInteger, nullable=False),
-    Column("key_id", String(16), nullable=False),
+    Column("key_id", String(64), nullable=False),  # of the key, or `user:NAME`
     Column("act", String(32), nullable=False),
     Column("detail", Text, nullable=False),  # JSON object
 )
@@ -96,4 +96,23 @@ settings = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("password", Text, nullable=False),  # salted scrypt hash
+    Column("role", String(16), nullable=False),  # viewer, editor or admin
+    Column("created_at", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # of the secret in the reader's cookie
+    Column("user_name", String(40), nullable=False),
+    Column("form_token", String(64), nullable=False),  # what every form of the session must carry
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from genco.benchmarks.report_words import clean, rate, rounded_to_sum, signed
-from genco.benchmarks.svg import fitted, line, rectangle, svg, text
+from genco.drawings.svg import fitted, line, rectangle, svg, text
+from genco.drawings.words import clean, rate, rounded_to_sum, signed
 from genco.evaluation.shown_combinations import ShownCombination
 
 WIDTH, LEFT, RIGHT = 340, 92, 286

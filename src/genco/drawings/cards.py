@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from genco.benchmarks.report_pictures import Pictures, placeholder
-from genco.benchmarks.report_waterfall import exact_sum, waterfall
-from genco.benchmarks.report_words import clean, rate
+from genco.drawings.pictures import Pictures, placeholder
+from genco.drawings.waterfall import exact_sum, waterfall
+from genco.drawings.words import clean, rate
 from genco.evaluation.element_table import ElementView
 from genco.evaluation.shown_combinations import ShownCombination
 

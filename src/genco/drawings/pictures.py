@@ -7,8 +7,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from genco.benchmarks.report_words import clean
-from genco.benchmarks.svg import fitted, rectangle, svg, text
+from genco.drawings.svg import fitted, rectangle, svg, text
+from genco.drawings.words import clean
 from genco.evaluation.element_table import ElementView
 
 MAX_BYTES = 400_000

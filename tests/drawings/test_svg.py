@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from genco.benchmarks.svg import cells_of, fitted, rectangle, svg, text, ticks
+from genco.drawings.svg import cells_of, fitted, rectangle, svg, text, ticks
 
 
 def test_text_and_labels_are_escaped() -> None:

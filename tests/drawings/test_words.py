@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genco.benchmarks.report_words import (
+from genco.drawings.words import (
     certainty,
     change,
     clean,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from genco.benchmarks.report_words import rate, whole
-from genco.benchmarks.svg import circle, line, polyline, rectangle, svg, text, ticks
+from genco.drawings.svg import circle, line, polyline, rectangle, svg, text, ticks
+from genco.drawings.words import rate, whole
 from genco.evaluation.report_data import CalibrationPoint
 
 WIDTH, HEIGHT = 340, 220

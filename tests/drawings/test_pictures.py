@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genco.benchmarks.report_pictures import MAX_BYTES, Pictures, placeholder
+from genco.drawings.pictures import MAX_BYTES, Pictures, placeholder
 from genco.evaluation.element_table import ElementView
 
 START = b"\x89PNG\r\n\x1a\n"

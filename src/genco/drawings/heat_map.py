@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from genco.benchmarks.report_pictures import Pictures
-from genco.benchmarks.report_words import clean, element_name, signed
-from genco.benchmarks.svg import cells_of, fitted, image, line, rectangle, svg, text
+from genco.drawings.pictures import Pictures
+from genco.drawings.svg import cells_of, fitted, image, line, rectangle, svg, text
+from genco.drawings.words import clean, element_name, signed
 from genco.evaluation.element_table import ElementView
 from genco.evaluation.interactions import HeatMap
 

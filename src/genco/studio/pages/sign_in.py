@@ -1,0 +1,108 @@
+"""Signing in and out: the only pages that need no session."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from genco.errors import ConfigError
+from genco.serving.errors import ApiError
+from genco.studio.access import COOKIE, form_of, signed_in, studio_of
+from genco.studio.rendering import render
+from genco.studio.sessions import HOURS, close_session, open_session
+from genco.studio.users import ADMIN, add_user, list_users, user_with_password
+
+router = APIRouter()
+
+
+@router.get("/sign-in")
+def ask(request: Request, next: str = "/studio/") -> Response:
+    """The form."""
+    return render(request, "sign_in.html.j2", next=_inside(next), message="", name="")
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request) -> Response:
+    """Check name and password and start a session."""
+    studio, form = studio_of(request), await form_of(request)
+    _same_site(request)
+    name, target = form.get("name", ""), _inside(form.get("next", ""))
+    address = request.client.host if request.client else ""
+    try:
+        studio.attempts.check(name, address)
+    except ApiError as error:
+        return render(request, "sign_in.html.j2", error.status, next=target, message=error.message, name=name)
+    user = await asyncio.to_thread(user_with_password, studio.service.engine, name, form.get("password", ""))
+    if user is None:
+        studio.attempts.failed(name, address)
+        message = "Name and password do not belong together."
+        return render(request, "sign_in.html.j2", 401, next=target, message=message, name=name)
+    return await _with_session(request, user.name, target)
+
+
+@router.post("/sign-out", dependencies=[Depends(signed_in)])
+async def sign_out(request: Request) -> Response:
+    """End the session."""
+    studio, secret = studio_of(request), request.cookies[COOKIE]
+    await asyncio.wrap_future(studio.service.writer.submit(lambda connection: close_session(connection, secret)))
+    answer = RedirectResponse("/studio/sign-in", 303)
+    answer.delete_cookie(COOKIE, path="/studio")
+    return answer
+
+
+@router.get("/enter")
+async def enter(request: Request, link: str) -> Response:
+    """Use a link that was printed at the start: sign in, or make the first admin."""
+    user = studio_of(request).links.user_of(link)
+    if user is None:
+        raise ApiError(403, "link_expired", "This link is used up. Sign in, or restart the service for another one.")
+    if user:
+        return await _with_session(request, user, "/studio/")
+    return render(request, "first_admin.html.j2", link=link, message="", name="")
+
+
+@router.post("/enter")
+async def make_first_admin(request: Request) -> Response:
+    """Make the first admin and sign in."""
+    studio, form = studio_of(request), await form_of(request)
+    _same_site(request)
+    link, name, service = form.get("link", ""), form.get("name", ""), studio.service
+    known = await asyncio.to_thread(list_users, service.engine)
+    if known or studio.links.user_of(link) != "":
+        raise ApiError(403, "link_expired", "There is an admin already, or this link is used up. Sign in.")
+    try:
+        now, password = service.clock.now(), form.get("password", "")
+        await asyncio.wrap_future(
+            service.writer.submit(lambda connection: add_user(connection, name, ADMIN, password, now))
+        )
+    except ConfigError as error:
+        return render(request, "first_admin.html.j2", 422, link=link, message=str(error), name=name)
+    studio.links.forget(link)
+    return await _with_session(request, name, "/studio/")
+
+
+async def _with_session(request: Request, user: str, target: str) -> Response:
+    service = studio_of(request).service
+    now = service.clock.now()
+    secret = await asyncio.wrap_future(service.writer.submit(lambda connection: open_session(connection, user, now)))
+    answer = RedirectResponse(target, 303)
+    secure = request.url.scheme == "https"
+    answer.set_cookie(COOKIE, secret, HOURS * 3600, path="/studio", secure=secure, httponly=True, samesite="lax")
+    return answer
+
+
+def _same_site(request: Request) -> None:
+    """Refuse a form that another site sent; browsers say so. Raises `ApiError` 403."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ApiError(403, "form_expired", "This form came from another site.")
+
+
+def _inside(target: str) -> str:
+    """`target` if it is a page of the studio, else the overview."""
+    parts = urlsplit(target)
+    inside = parts.path.startswith("/studio/") and not parts.netloc and "\\" not in target
+    return target if inside and not parts.path.startswith("/studio/sign-in") else "/studio/"

@@ -1,0 +1,52 @@
+"""Templates: where they are, what they can say, and what stands in the navigation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from genco.drawings import words
+from genco.version import __version__
+
+NAVIGATION = (
+    ("/studio/", "Overview"),
+    ("/studio/products", "Products"),
+    ("/studio/elements", "Elements"),
+)
+_FILTERS = ("clean", "rate", "signed", "number", "whole", "change", "fixed")
+
+
+def when(microseconds: int | None) -> Markup:
+    """A time of the store: UTC as text, which a script turns into the reader's zone."""
+    if not microseconds:
+        return Markup("–")
+    at = datetime.fromtimestamp(microseconds / 1e6, UTC)
+    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(at, at)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("genco.studio"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {name: getattr(words, name) for name in _FILTERS}
+    environment.filters["when"] = when
+    environment.globals |= {"navigation": NAVIGATION, "version": __version__}
+    return environment
+
+
+ENVIRONMENT = _environment()
+
+
+def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page. Every template may use `session` (None = nobody is signed in) and `path`."""
+    values |= {"session": getattr(request.state, "session", None), "path": request.url.path}
+    return HTMLResponse(ENVIRONMENT.get_template(template).render(**values), status)

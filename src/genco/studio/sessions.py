@@ -1,0 +1,101 @@
+"""Who is signed in: server-side sessions, one-time links, and a brake on guessing passwords."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, delete, insert, select
+
+from genco.serving.errors import ApiError
+from genco.serving.keys import key_hash
+from genco.serving.tables import sessions, users
+from genco.studio.users import User
+
+HOURS = 12
+MAX_FAILURES, FAILURES_SECONDS = 5, 300.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """form_token: what a form must carry, so that no other site can send one in the reader's name."""
+
+    user: User
+    form_token: str
+
+
+def open_session(connection: Connection, user: str, now: int) -> str:
+    """Start a session of `user`; returns the secret for the cookie. Sessions past their time are forgotten."""
+    connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+    secret = secrets.token_urlsafe(32)
+    row = {
+        "hash": key_hash(secret),
+        "user_name": user,
+        "form_token": secrets.token_urlsafe(24),
+        "created_at": now,
+        "expires_at": now + HOURS * 3_600_000_000,
+    }
+    connection.execute(insert(sessions).values(**row))
+    return secret
+
+
+def find_session(engine: Engine, secret: str, now: int) -> Session | None:
+    """The session of a cookie's secret while it lasts, with the user's role as it is now."""
+    query = (
+        select(sessions.c.form_token, users)
+        .join(users, users.c.name == sessions.c.user_name)
+        .where(sessions.c.hash == key_hash(secret), sessions.c.expires_at > now)
+    )
+    with engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else Session(User(row.name, row.role, row.created_at), row.form_token)
+
+
+def close_session(connection: Connection, secret: str) -> None:
+    connection.execute(delete(sessions).where(sessions.c.hash == key_hash(secret)))
+
+
+class Links:
+    """Links that sign in without a password, kept in this process only."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, str] = {}
+
+    def make(self, user: str) -> str:
+        """A secret that signs in as `user`; "" = as the first admin, who does not exist yet."""
+        secret = secrets.token_urlsafe(24)
+        self._users[key_hash(secret)] = user
+        return secret
+
+    def user_of(self, secret: str) -> str | None:
+        return self._users.get(key_hash(secret))
+
+    def forget(self, secret: str) -> None:
+        self._users.pop(key_hash(secret), None)
+
+
+class Attempts:
+    """Counts failed sign-ins by name and address. Not kept over a restart."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: dict[tuple[str, str], list[float]] = {}
+
+    def check(self, name: str, address: str) -> None:
+        """Raises `ApiError` 429 after `MAX_FAILURES` in `FAILURES_SECONDS`."""
+        recent = self._recent((name, address))
+        if len(recent) >= MAX_FAILURES:
+            wait = int(recent[0] + FAILURES_SECONDS - self._clock()) + 1
+            raise ApiError(429, "too_many_attempts", f"Too many wrong passwords. Try again in {wait} seconds.", wait)
+
+    def failed(self, name: str, address: str) -> None:
+        key = name, address
+        self._failures[key] = [*self._recent(key), self._clock()]
+
+    def _recent(self, key: tuple[str, str]) -> list[float]:
+        since = self._clock() - FAILURES_SECONDS
+        for other in [name for name, times in self._failures.items() if times[-1] <= since]:
+            del self._failures[other]
+        return [at for at in self._failures.get(key, []) if at > since]

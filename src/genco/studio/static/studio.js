@@ -1,0 +1,92 @@
+// Times in the reader's zone, the theme, keyboard shortcuts and dialogs. Everything works without this file but these.
+(function () {
+  "use strict";
+  var root = document.documentElement;
+
+  function stored(name, value) {
+    try {
+      if (value === undefined) return localStorage.getItem(name);
+      localStorage.setItem(name, value);
+    } catch (e) { /* storage is off */ }
+    return null;
+  }
+
+  function localTimes(part) {
+    part.querySelectorAll("time[datetime]").forEach(function (time) {
+      var at = new Date(time.dateTime);
+      if (isNaN(at) || time.dataset.local) return;
+      time.dataset.local = "yes";
+      time.title = time.textContent;
+      time.textContent = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+    });
+  }
+
+  function isDark() {
+    if (root.dataset.theme) return root.dataset.theme === "dark";
+    return matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+
+  function toggleTheme() {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    stored("genco-theme", root.dataset.theme);
+    document.dispatchEvent(new CustomEvent("genco:theme"));
+  }
+
+  function nameTheme() {
+    document.querySelectorAll("[data-theme-toggle]").forEach(function (button) {
+      button.textContent = isDark() ? "Light" : "Dark";
+      button.setAttribute("aria-label", "Switch to the " + (isDark() ? "light" : "dark") + " theme");
+    });
+  }
+
+  function open(id) {
+    var dialog = document.getElementById(id);
+    if (dialog && !dialog.open) dialog.showModal();
+  }
+
+  var waiting = 0;
+  function shortcut(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.target.closest("input, select, textarea, [contenteditable], dialog[open]")) return;
+    var box = document.querySelector("[data-shortcuts]");
+    if (!box || !box.checked) return;
+    var pages = document.querySelectorAll("nav.side a");
+    if (event.key === "/") {
+      var search = document.querySelector("main [data-search]") || document.querySelector("[data-search]");
+      if (search) { event.preventDefault(); search.focus(); search.select(); }
+    } else if (event.key === "?") {
+      open("shortcuts");
+    } else if (event.key === "t") {
+      toggleTheme();
+    } else if (event.key === "g") {
+      waiting = Date.now();
+    } else if (/^[1-9]$/.test(event.key) && Date.now() - waiting < 1500 && pages[event.key - 1]) {
+      pages[event.key - 1].click();
+    }
+  }
+
+  document.addEventListener("click", function (event) {
+    var toggle = event.target.closest("[data-theme-toggle]");
+    var opener = event.target.closest("[data-open]");
+    if (toggle) toggleTheme();
+    if (opener) open(opener.dataset.open);
+  });
+  document.addEventListener("change", function (event) {
+    if (event.target.matches("[data-shortcuts]")) stored("genco-shortcuts", event.target.checked ? "on" : "off");
+    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  });
+  document.addEventListener("keydown", shortcut);
+  document.addEventListener("genco:theme", nameTheme);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", function () {
+    document.dispatchEvent(new CustomEvent("genco:theme"));
+  });
+  document.addEventListener("htmx:load", function (event) { localTimes(event.target); });
+
+  var box = document.querySelector("[data-shortcuts]");
+  if (box && stored("genco-shortcuts") === "off") box.checked = false;
+  var zone = document.querySelector("[data-zone]");
+  if (zone) zone.textContent = "Times in " + Intl.DateTimeFormat().resolvedOptions().timeZone;
+  nameTheme();
+  localTimes(document);
+  root.classList.add("scripted");
+})();

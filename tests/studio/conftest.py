@@ -1,0 +1,97 @@
+"""One server on SQLite and one browser a session, and a signed-in page of it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.kits.running_service import KEY, RunningService
+from tests.serving.conftest import postgres, store_url
+
+from genco.serving.keys import SCOPES, add_key
+from genco.serving.store import open_store
+from genco.studio.users import ROLES, add_user
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from genco.data.catalogue import Catalogue
+    from genco.storage.dataset import Dataset
+    from genco.storage.runs import RunFolder
+
+__all__ = ["postgres", "store_url"]  # fixtures of the service's tests
+
+PASSWORD = "a password for tests"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def open_studio_store(url: str) -> None:
+    """A store with one key and a user of every role, each named as the role."""
+    engine = open_store(url)
+    add_key(engine, "test", SCOPES, 0, KEY)
+    with engine.begin() as connection:
+        for role in ROLES:
+            add_user(connection, role, role, PASSWORD, time.time_ns() // 1_000)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def studio(card: Dataset, card_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A server with the studio on a small world of product cards."""
+    folder = tmp_path_factory.mktemp("studio")
+    store = str(folder / "store.db")
+    open_studio_store(store)
+    with RunningService(card_run.path, store, folder, ("--pictures", card.path), learn_every_seconds=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the PATH: apt-get install chromium")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def cookies(browser: Browser, studio: RunningService) -> list[Any]:
+    """Of an admin who signed in through the form."""
+    context = browser.new_context(base_url=studio.url)
+    sign_in(context.new_page(), "admin")
+    found: list[Any] = context.cookies()
+    context.close()
+    return found
+
+
+@pytest.fixture
+def page(browser: Browser, studio: RunningService, cookies: list[Any]) -> Iterator[Page]:
+    """A page of a signed-in admin that must not log an error nor break its content policy."""
+    context = browser.new_context(base_url=studio.url, viewport={"width": 1280, "height": 900})
+    context.add_cookies(cookies)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    context.close()
+    assert faults == []
+
+
+def sign_in(page: Page, name: str) -> None:
+    """Through the form."""
+    page.goto("/studio/")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/studio/")
+
+
+@pytest.fixture(scope="session")
+def catalogue(card: Dataset) -> Catalogue:
+    return card.catalogue
