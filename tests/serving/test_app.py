@@ -93,7 +93,7 @@ def test_a_fault_is_an_answer_with_its_request_id(
     pairs_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with InProcess(pairs_run.path, str(tmp_path / "s.db")) as running:
-        monkeypatch.setattr(running.service.live, "current", None)
+        monkeypatch.setattr(running.service.live, "serving", None)
         answer = running.client.post("/v1/decide", json={"product_id": "p"}, headers={"X-Request-ID": "r1"})
     assert (answer.status_code, error_code(answer)) == (500, "internal_error")
     assert "request r1" in answer.json()["error"]["message"]

@@ -40,8 +40,8 @@ def feed(running: InProcess, num: int, clicked: str | None = None, product: int 
 
 
 def state(learner: Learner) -> tuple[int, float]:
-    assert learner._state is not None
-    return learner._state.num_rows, float(learner._state.evidence.mass.sum())
+    assert "control" in learner._states
+    return learner._states["control"].num_rows, float(learner._states["control"].evidence.mass.sum())
 
 
 def served(running: InProcess) -> str:

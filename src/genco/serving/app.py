@@ -33,6 +33,7 @@ _BODIES = (
     schemas.RewardIn,
     schemas.CatalogueChange,
     schemas.RunIn,
+    schemas.PromoteIn,
     schemas.MultiSlotRank,
     schemas.SingleSlotRank,
     schemas.MultiSlotReward,

@@ -37,10 +37,14 @@ class EventIds:
         """Keyed hash of an actor's id, 32 hexadecimal digits: all the store ever sees of it."""
         return hmac.digest(self._secret, b"actor\x1f" + actor_id.encode(), "sha256")[:16].hex()
 
+    def place(self, purpose: str, unit: str) -> float:
+        """The unit's place in [0, 1) for this purpose: uniform, and the same for ever."""
+        digest = hashlib.blake2b(f"{purpose}\x1f{unit}".encode(), digest_size=8, key=self._secret).digest()
+        return int.from_bytes(digest, "little") / 2.0**64
+
     def holds_out(self, actor: str, share: float) -> bool:
-        """Whether the actor (hashed) belongs to the holdout share; the same answer for ever."""
-        digest = hashlib.blake2b(b"holdout\x1f" + actor.encode(), digest_size=8, key=self._secret).digest()
-        return int.from_bytes(digest, "little") < share * 2.0**64
+        """Whether the actor (hashed) belongs to the holdout share."""
+        return self.place("holdout", actor) < share
 
     def _sign(self, random: bytes) -> bytes:
         return hmac.digest(self._secret, b"event\x1f" + random, "sha256")[:_SIGNATURE_BYTES]

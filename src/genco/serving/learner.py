@@ -3,6 +3,9 @@
 A round reads settled decisions in order of time up to a reward window ago, adds their evidence to the faded old one,
 and makes a new version, which is served at once. The evidence and the time it reaches to are stored with the version,
 so a restart goes on where the served version ends: no row is learned twice or left out.
+
+In a staged rollout each arm learns from the rows of both: what a combination earns does not depend on which model
+chose it, and the arm depends on the actor's hash alone.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from genco.errors import GencoError
 from genco.models.online_evidence import OnlineEvidence, evidence_of, updated_model
 from genco.policies.optimizer import Optimizer
 from genco.runtime.reward_model import BoundRewardModel
+from genco.serving.arms import Arm
 from genco.serving.joiner import Joined, settled
 from genco.serving.registry import RUN, load_evidence
 from genco.serving.service import Service
@@ -57,7 +61,7 @@ class Learner:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._state: LearnedState | None = None
+        self._states: dict[str, LearnedState] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="genco-learner", daemon=True)
 
@@ -82,27 +86,31 @@ class Learner:
             self._service.metrics.learn_seconds.set(time.perf_counter() - started)
 
     def round(self) -> int:
-        """Learn what has settled since the last round; returns the number of decisions."""
+        """Let every arm that learns do so from what has settled; returns the number of decisions, added over arms."""
+        return sum(self._learn(name) for name in self._service.live.learning_arms())
+
+    def _learn(self, name: str) -> int:
+        """One arm's round."""
         service = self._service
-        live = service.live
-        if not live.learning:
+        arm, state = service.live.serving.arm(name), self._states.get(name)
+        if arm is None:
             return 0
-        if self._state is None or self._state.version != live.version.version:  # a version was chosen by hand
-            self._state = self._resumed()
-        state = self._state
+        if state is None or state.version != arm.version.version:  # chosen by hand, or the arm is new
+            state = self._states[name] = _resumed(arm)
         until = service.clock.now() - service.config.reward_window_us - SETTLE_US
         service.writer.submit(lambda _: None).result()  # what was received before now is in the store after this
         rows, stop = self._read(state.learned_to, until)
         if not rows:
             return 0
-        base, current = live.base, live.current.optimizer
+        base, current = arm.base, arm.model.optimizer
         encoded = encode_rows(base, rows)
         half_lives = (stop - state.learned_to) / 3.6e9 / service.config.half_life_hours
         evidence = state.evidence.faded(0.5**half_lives) + evidence_of(
             _bound(current), _bound(base), encoded.product, encoded.combination, encoded.context, encoded.reward
         )
         num_rows = state.num_rows + len(encoded.product)
-        version = live.serve_learned(
+        version = service.live.serve_learned(
+            name,
             state.version,
             updated_model(_bound(base), evidence),
             vars(evidence),
@@ -110,7 +118,7 @@ class Learner:
         )
         if version is None:
             return 0
-        self._state = LearnedState(version, evidence, stop, num_rows)
+        self._states[name] = LearnedState(version, evidence, stop, num_rows)
         service.metrics.settled_to.set(stop / 1e6)
         return len(rows)
 
@@ -124,16 +132,15 @@ class Learner:
                 found.append(row)
         return found, stop
 
-    def _resumed(self) -> LearnedState:
-        """The state of the served version; nothing, from its registration on, where it is the run itself."""
-        live = self._service.live
-        if live.version.origin == RUN:
-            base = live.base
-            nothing = OnlineEvidence.nothing(base.model.layout.num_weights, base.catalogue.num_products)
-            return LearnedState(live.version.version, nothing, live.version.created_at, 0)
-        arrays, learned = load_evidence(live.current.optimizer.run)
-        reached = int(learned["learned_to"]), int(learned["num_rows"])
-        return LearnedState(live.version.version, OnlineEvidence(**arrays), *reached)
+
+def _resumed(arm: Arm) -> LearnedState:
+    """The state an arm goes on from: that of a learned version; nothing, from what it was trained to on, for a run."""
+    entry, base = arm.version, arm.base
+    if entry.origin == RUN:
+        nothing = OnlineEvidence.nothing(base.model.layout.num_weights, base.catalogue.num_products)
+        return LearnedState(entry.version, nothing, entry.trained_to or entry.created_at, 0)
+    arrays, learned = load_evidence(arm.optimizer.run)
+    return LearnedState(entry.version, OnlineEvidence(**arrays), int(learned["learned_to"]), int(learned["num_rows"]))
 
 
 def encode_rows(optimizer: Optimizer, rows: Sequence[Joined]) -> EncodedRows:

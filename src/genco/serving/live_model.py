@@ -1,4 +1,4 @@
-"""What is served now: a version of the model on the current state of the catalogue, and how it changes.
+"""What is in service now, on the current state of the catalogue, and how it changes.
 
 Changes are made one at a time, in the calling thread, while requests go on with the old model; the new one is loaded,
 checked and warmed up before it takes over, and its promotion is in the store before that.
@@ -10,6 +10,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from sqlalchemy import Connection, Engine
 from genco.errors import CheckpointError
 from genco.policies.optimizer import Optimizer, load, model_version
 from genco.runtime.reward_model import RewardModel
-from genco.serving import registry
+from genco.serving import registry, rollout
+from genco.serving.arms import Arm, Serving
 from genco.serving.clock import Clock
 from genco.serving.errors import ApiError
 from genco.serving.metrics import Metrics
 from genco.serving.registry import ModelVersion
+from genco.serving.rollout import CANDIDATE, CONTROL, Plan, Rollout
 from genco.serving.served_model import ServedModel, with_statuses
 from genco.serving.store import put_setting, read_statuses, setting
 from genco.serving.writer import Writer
@@ -31,112 +34,272 @@ from genco.serving.writer import Writer
 log = logging.getLogger(__name__)
 CATALOGUE_VERSION, LEARNING = "catalogue_version", "learning"
 ON, OFF = "on", "off"
+UNUSABLE = "the candidate cannot be loaded"
 
 
 class LiveModel:
-    """current: what answers requests · base: the run it stems from · version: its entry in the registry · learning:
-    whether learned versions may take over. Raises `CheckpointError` where the run cannot be used."""
+    """serving: what answers requests · learning: whether learned versions of what is served may take over.
+
+    Raises `CheckpointError` where the run cannot be used.
+    """
 
     def __init__(self, run: Path, engine: Engine, writer: Writer, clock: Clock, metrics: Metrics) -> None:
         self._engine, self._writer, self._clock, self._metrics = engine, writer, clock, metrics
         self._lock = threading.Lock()
-        self.base = load(run)
         self._read_state()
-        own = self._registered(run.resolve(), self.base)
-        self.version, optimizer = self._last_served(own)
-        self._optimizer = optimizer
-        self.current = self._prepared(optimizer)
+        self.serving = Serving(self._last_served(run.resolve()))
+        self._resume_rollout()
 
-    def _last_served(self, own: ModelVersion) -> tuple[ModelVersion, Optimizer]:
-        """The version served last if it stems from this run and is sound, else the run."""
+    @property
+    def current(self) -> ServedModel:
+        """The model of the version that is served."""
+        return self.serving.control.model
+
+    @property
+    def version(self) -> ModelVersion:
+        """The version that is served."""
+        return self.serving.control.version
+
+    def _last_served(self, path: Path) -> Arm:
+        """The version served last; the run where it is new to the store, or that version cannot be loaded."""
+        run = load(path)
+        is_new = all(entry.version != run.policy.version for entry in registry.versions(self._engine))
+        own = self._registered(path, run)
         last = registry.served(self._engine)
-        if last is not None and last.root == own.version:
+        if last is not None and not is_new:
             try:
-                return last, self.base if last.version == own.version else load(last.path)
-            except CheckpointError:
-                log.exception("the learned model served last cannot be used, its run is served instead")
+                optimizer = run if last.version == own.version else load(last.path)
+                return self._arm(last, self._root_of(last, (own, run), (last, optimizer)), optimizer)
+            except (CheckpointError, ApiError):
+                log.exception("the version served last cannot be used, the run is served instead")
         self._write(lambda connection: self._promote(connection, own, registry.START, self.learning))
-        return own, self.base
+        return self._arm(own, run, run)
 
-    def register(self, path: Path) -> ModelVersion:
-        """Make a run known, so that it can be promoted. Raises `ApiError` 422 where it cannot be used."""
-        return self._registered(path.resolve(), self._loaded(str(path)))
+    def _root_of(self, entry: ModelVersion, *loaded: tuple[ModelVersion, Optimizer]) -> Optimizer:
+        """The run that a version stems from. loaded: entries with what is, or is learned from, their run.
+
+        Raises `ApiError`.
+        """
+        for version, optimizer in loaded:
+            if version.version == entry.root:
+                return optimizer
+        return self._loaded(registry.version_named(self._engine, entry.root).path)
+
+    def _resume_rollout(self) -> None:
+        """Go on with the rollout under way; it ends where its candidate cannot be loaded."""
+        with self._engine.connect() as connection:
+            under_way = rollout.running(connection)
+        if under_way is None:
+            return
+        try:
+            self.serving = Serving(self.serving.control, self._arm_named(under_way.candidate), under_way)
+        except ApiError:
+            log.exception("%s, its rollout has ended", UNUSABLE)
+            now = self._clock.now()
+            self._write(lambda connection: rollout.end(connection, under_way.number, UNUSABLE, now))
+
+    def register(self, path: Path, trained_to: int | None = None) -> ModelVersion:
+        """Make a run known, so that it can be promoted. trained_to: what the service decided before is in its training.
+
+        Raises `ApiError` 422 where it cannot be used.
+        """
+        return self._registered(path.resolve(), self._loaded(str(path)), trained_to)
 
     def promote(self, version: str, why: str = registry.PROMOTE) -> ModelVersion:
-        """Serve a registered version; learning goes on from it after a promotion and rests after a rollback.
+        """Serve a registered version to everybody; learning goes on from it after a promotion and rests after a
+        rollback. A rollout of it ends as finished, one of another version is in the way of a promotion and is ended by
+        a rollback.
 
-        Raises `ApiError`: 404 unknown, 422 damaged or of other slots; then nothing has changed.
+        Raises `ApiError`: 404 unknown, 409 in the way, 422 damaged or of other slots; then nothing has changed.
         """
         with self._lock:
-            wanted = registry.version_named(self._engine, version)
-            optimizer = self._loaded(wanted.path)
-            base = optimizer if wanted.origin == registry.RUN else self._base_of(wanted)
-            self._switch(wanted, optimizer, base, why, why != registry.ROLLBACK)
-        return wanted
+            under_way = self.serving.rollout
+            if under_way is not None and version in (under_way.started_from, under_way.candidate):
+                return self._finish_rollout(why)
+            if under_way is not None and why != registry.ROLLBACK:
+                raise ApiError(
+                    409, "rollout_running", f"Model {under_way.candidate!r} is being rolled out: roll it back first."
+                )
+            arm = self._arm_named(version)
+
+            def write(connection: Connection) -> None:
+                if under_way is not None:
+                    rollout.end(connection, under_way.number, rollout.BY_HAND, self._clock.now())
+                self._promote(connection, arm.version, why, why != registry.ROLLBACK)
+
+            self._write(write)
+            self.learning = why != registry.ROLLBACK
+            self._swap(Serving(arm), why)
+        return arm.version
 
     def roll_back(self, version: str) -> ModelVersion:
-        """Serve what was served before `version`, which must be served now. Raises `ApiError`."""
+        """Serve what `version` took over from; where it is being rolled out, end that. Returns what is served then.
+
+        Raises `ApiError` 409 unless the version is in service and took over from another.
+        """
+        under_way = self.serving.rollout
+        if under_way is not None and version in (under_way.started_from, under_way.candidate):
+            self.end_rollout(under_way.number, rollout.BY_HAND)
+            return self.version
         return self.promote(registry.version_before(self._engine, version).version, registry.ROLLBACK)
 
-    def serve_learned(
-        self, after: str, model: RewardModel, evidence: Mapping[str, NDArray[Any]], learned: Mapping[str, Any]
-    ) -> str | None:
-        """Serve what was learned from version `after` on; its version, or None if one was chosen by hand meanwhile."""
+    def begin_rollout(self, version: str, plan: Plan) -> Rollout:
+        """Serve a registered version to the first share of the plan.
+
+        Raises `ApiError`: 404 unknown, 409 served already or another one under way, 422 damaged, or without a product,
+        element or context column of what is served: its share of requests would fail.
+        """
         with self._lock:
-            if not self.learning or self.version.version != after:
+            arm, control = self._arm_named(version), self.serving.control
+            if version == control.version.version:
+                raise ApiError(409, "already_served", f"Model {version!r} is served already.")
+            _require_what_is_served(arm.optimizer, control.optimizer)
+            begun: Rollout = self._write(lambda store: rollout.begin(store, version, plan, self._clock.now()))
+            self._swap(Serving(control, arm, begun), registry.ROLLOUT)
+        return begun
+
+    def advance(self, version: str) -> ModelVersion:
+        """Enter the next stage of the version's rollout; the last one is a promotion. Returns what is served then.
+
+        Raises `ApiError` 409 where the version is not being rolled out.
+        """
+        with self._lock:
+            under_way = self.serving.rollout
+            if under_way is None or version not in (under_way.started_from, under_way.candidate):
+                raise ApiError(409, "not_rolled_out", f"Model {version!r} is not being rolled out.")
+            stage = under_way.stage + 1
+            if under_way.plan.stages[stage] == 100:
+                return self._finish_rollout(registry.ROLLOUT)
+            now = self._clock.now()
+            self._write(lambda connection: rollout.enter(connection, under_way.number, stage, now))
+            self._swap(replace(self.serving, rollout=replace(under_way, stage=stage, stage_at=now)), registry.ROLLOUT)
+        return self.version
+
+    def end_rollout(self, number: int, outcome: str, also: Any = None) -> bool:
+        """Take the candidate of rollout `number` out of service; False where it had ended before. also: an operation in
+        the same transaction."""
+        with self._lock:
+            under_way = self.serving.rollout
+            if under_way is None or under_way.number != number:
+                return False
+
+            def write(connection: Connection) -> None:
+                rollout.end(connection, number, outcome, self._clock.now())
+                if also is not None:
+                    also(connection)
+
+            self._write(write)
+            self._swap(Serving(self.serving.control), registry.ROLLBACK)
+        return True
+
+    def learning_arms(self) -> list[str]:
+        """Names of the arms whose learned versions may take over."""
+        return [CONTROL] * self.learning + [CANDIDATE] * (self.serving.candidate is not None)
+
+    def serve_learned(
+        self,
+        name: str,
+        after: str,
+        model: RewardModel,
+        evidence: Mapping[str, NDArray[Any]],
+        learned: Mapping[str, Any],
+    ) -> str | None:
+        """Serve in arm `name` what was learned from version `after` on; its version, or None if another one has taken
+        its place meanwhile."""
+        with self._lock:
+            arm = self.serving.arm(name)
+            if arm is None or name not in self.learning_arms() or arm.version.version != after:
                 return None
-            name = model_version(model, self.base.network)
-            path = registry.save_learned(self.base.run, name, model, evidence, learned)
-            entry = ModelVersion(name, registry.LEARNER, str(path), self.version.root, self._clock.now())
-            self._write(lambda connection: registry.register(connection, entry))
-            self._switch(entry, load(path), self.base, registry.LEARN, True)
+            version = model_version(model, arm.base.network)
+            path = registry.save_learned(arm.base.run, version, model, evidence, learned)
+            entry = ModelVersion(version, registry.LEARNER, str(path), arm.version.root, self._clock.now())
+            changed = self._arm(entry, arm.base, load(path))
+            self._write(lambda connection: self._enter_learned(connection, name, entry))
+            under_way = self.serving.rollout
+            if name == CANDIDATE and under_way is not None:
+                under_way = replace(under_way, candidate=version)
+                self._swap(replace(self.serving, candidate=changed, rollout=under_way), registry.LEARN)
+            else:
+                self._swap(replace(self.serving, control=changed), registry.LEARN)
             for folder in self._write(registry.forget_old):
                 shutil.rmtree(folder, ignore_errors=True)
-        return name
+        return version
 
     def take_statuses(self) -> None:
         """Read the state of the catalogue from the store and serve it."""
         with self._lock:
             self._read_state()
-            self.current = self._prepared(self._optimizer)
-        self._metrics.swaps.labels("catalogue").inc()
+            candidate = self.serving.candidate
+            self._swap(
+                Serving(
+                    self._again(self.serving.control),
+                    None if candidate is None else self._again(candidate),
+                    self.serving.rollout,
+                ),
+                "catalogue",
+            )
 
-    def _switch(self, version: ModelVersion, optimizer: Optimizer, base: Optimizer, why: str, learning: bool) -> None:
-        prepared = self._prepared(optimizer)
-        self._write(lambda connection: self._promote(connection, version, why, learning))
-        self.version, self.base, self._optimizer, self.learning = version, base, optimizer, learning
-        self.current = prepared
+    def _finish_rollout(self, why: str) -> ModelVersion:
+        """Serve the candidate to everybody."""
+        candidate, under_way = self.serving.candidate, self.serving.rollout
+        assert candidate is not None and under_way is not None
+
+        def write(connection: Connection) -> None:
+            rollout.end(connection, under_way.number, rollout.FINISHED, self._clock.now())
+            self._promote(connection, candidate.version, why, True)
+
+        self._write(write)
+        self.learning = True
+        self._swap(Serving(candidate), why)
+        return candidate.version
+
+    def _enter_learned(self, connection: Connection, name: str, entry: ModelVersion) -> None:
+        registry.register(connection, entry)
+        if name == CONTROL:
+            self._promote(connection, entry, registry.LEARN, True)
+        elif self.serving.rollout is not None:
+            rollout.replace_candidate(connection, self.serving.rollout.number, entry.version)
+
+    def _swap(self, serving: Serving, why: str) -> None:
+        self.serving = serving
         self._metrics.swaps.labels(why).inc()
 
     def _promote(self, connection: Connection, version: ModelVersion, why: str, learning: bool) -> None:
         registry.promote(connection, version.version, why, self._clock.now())
         put_setting(connection, LEARNING, ON if learning else OFF)
 
-    def _registered(self, path: Path, optimizer: Optimizer) -> ModelVersion:
-        entry = ModelVersion(optimizer.policy.version, registry.RUN, str(path), None, self._clock.now())
+    def _registered(self, path: Path, optimizer: Optimizer, trained_to: int | None = None) -> ModelVersion:
+        now = self._clock.now()
+        reached = now if trained_to is None else trained_to
+        entry = ModelVersion(optimizer.policy.version, registry.RUN, str(path), None, now, reached)
         self._write(lambda connection: registry.register(connection, entry))
         return registry.version_named(self._engine, entry.version)
 
+    def _arm_named(self, version: str) -> Arm:
+        """A registered version, loaded and warmed up. Raises `ApiError` 404, 422."""
+        entry = registry.version_named(self._engine, version)
+        optimizer = self._loaded(entry.path)
+        expected = self.serving.control.base.slot_names
+        if optimizer.slot_names != expected:
+            raise ApiError(422, "model_unusable", f"The slots should be {expected}. Found {optimizer.slot_names}.")
+        control = self.serving.control
+        return self._arm(entry, self._root_of(entry, (entry, optimizer), (control.version, control.base)), optimizer)
+
     def _loaded(self, path: str) -> Optimizer:
-        """The run at `path`. Raises `ApiError` 422 where it is damaged or shows other slots than the service's."""
+        """The run at `path`. Raises `ApiError` 422 where it is damaged."""
         try:
-            optimizer = load(path)
+            return load(path)
         except CheckpointError as error:
             raise ApiError(422, "model_unusable", str(error)) from error
-        if optimizer.slot_names != self.base.slot_names:
-            raise ApiError(422, "model_unusable", f"The slots should be {self.base.slot_names}.")
-        return optimizer
 
-    def _base_of(self, version: ModelVersion) -> Optimizer:
-        if version.root == self.version.root:
-            return self.base
-        return self._loaded(registry.version_named(self._engine, version.root).path)
-
-    def _prepared(self, optimizer: Optimizer) -> ServedModel:
-        """The model on the catalogue as it is now, warmed up."""
+    def _arm(self, version: ModelVersion, base: Optimizer, optimizer: Optimizer) -> Arm:
+        """The version on the catalogue as it is now, warmed up."""
         model = ServedModel(with_statuses(optimizer, self._statuses), self._catalogue_version)
         model.warm_up()
-        return model
+        return Arm(version, base, optimizer, model)
+
+    def _again(self, arm: Arm) -> Arm:
+        return self._arm(arm.version, arm.base, arm.optimizer)
 
     def _read_state(self) -> None:
         self._statuses = read_statuses(self._engine)
@@ -146,3 +309,17 @@ class LiveModel:
 
     def _write(self, operation: Any) -> Any:
         return self._writer.submit(operation).result()
+
+
+def _require_what_is_served(candidate: Optimizer, control: Optimizer) -> None:
+    """Raise `ApiError` 422 unless the candidate can answer whatever the served version can."""
+    ours, theirs = candidate.catalogue, control.catalogue
+    pairs = (
+        ("product", ours.product_rows, theirs.product_rows),
+        ("element", ours.element_rows, theirs.element_rows),
+        ("context column", candidate.meta.context, control.meta.context),
+    )
+    for what, have, wanted in pairs:
+        missing = next((name for name in wanted if name not in have), None)
+        if missing is not None:
+            raise ApiError(422, "model_unusable", f"The run lacks the {what} {missing!r}, which is served.")

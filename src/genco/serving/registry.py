@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,28 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select
 from genco.runtime.model_arrays import reward_model_arrays
 from genco.runtime.reward_model import RewardModel
 from genco.serving.errors import ApiError
+from genco.serving.rollout import running
 from genco.serving.tables import models, promotions
 from genco.storage.runs import RunFolder
 
 RUN, LEARNER = "run", "learner"
-START, PROMOTE, ROLLBACK, LEARN = "start", "promote", "rollback", "learn"
+START, PROMOTE, ROLLBACK, ROLLOUT, LEARN = "start", "promote", "rollback", "rollout", "learn"
 KEPT_VERSIONS = 20
+KEPT_HISTORY = 10_000
 EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """origin: run or learner · parent: version of the run a learned one came from · served: whether it is now."""
+    """origin: run or learner · parent: version of the run a learned one came from · trained_to: the service's decisions
+    before this time are in the run's own training · served: whether it is now."""
 
     version: str
     origin: str
     path: str
     parent: str | None
     created_at: int
+    trained_to: int | None = None
     served: bool = False
 
     @property
@@ -80,16 +85,34 @@ def version_named(engine: Engine, version: str) -> ModelVersion:
 
 
 def version_before(engine: Engine, version: str) -> ModelVersion:
-    """What was served before `version`, which must be served now. Raises `ApiError`."""
+    """What `version`, which must be served now, took over from; what was rolled back is not gone back to.
+
+    Raises `ApiError` 409.
+    """
     with engine.connect() as connection:
-        history = connection.execute(select(promotions.c.version).order_by(promotions.c.number.desc())).scalars().all()
-        if not history or history[0] != version:
+        served_in_turn = stack_of(_history(connection))
+        if not served_in_turn or served_in_turn[-1] != version:
             raise ApiError(409, "not_served", f"Model {version!r} is not served now.")
-        for earlier in history:
+        for earlier in reversed(served_in_turn[:-1]):
             found = _find(connection, earlier) if earlier != version else None
             if found is not None:
                 return found
     raise ApiError(409, "nothing_before", f"Nothing was served before model {version!r}, or it is kept no longer.")
+
+
+def stack_of(history: Sequence[tuple[str, str]]) -> list[str]:
+    """Versions that each took over from the one before it, the last one served. history: (version, why), oldest first.
+
+    A rollback takes off what was served since its version was.
+    """
+    stack: list[str] = []
+    for version, why in history:
+        if why == ROLLBACK and version in stack:
+            while stack[-1] != version:
+                stack.pop()
+        elif not stack or stack[-1] != version:
+            stack.append(version)
+    return stack
 
 
 def save_learned(
@@ -115,13 +138,25 @@ def load_evidence(run: RunFolder) -> tuple[dict[str, NDArray[np.float64]], dict[
 
 
 def forget_old(connection: Connection) -> list[Path]:
-    """Drop learned versions but the newest and the served; returns the folders to remove once that is committed."""
-    current = _served_version(connection)
+    """Drop learned versions but the newest, those in service, and those that something else took over from, so that it
+    can be undone; returns the folders to remove once that is committed."""
+    history = _history(connection)
+    kept = {version for version, _ in history[-1:]}
+    kept |= {before for (before, _), (_, why) in pairwise(history) if why != LEARN}
+    under_way = running(connection)
+    if under_way is not None:
+        kept |= {under_way.started_from, under_way.candidate}
     learned = select(models).where(models.c.origin == LEARNER).order_by(models.c.created_at.desc())
-    old = [row for row in connection.execute(learned).all()[KEPT_VERSIONS:] if row.version != current]
+    old = [row for row in connection.execute(learned).all()[KEPT_VERSIONS:] if row.version not in kept]
     if old:
         connection.execute(delete(models).where(models.c.version.in_([row.version for row in old])))
     return [Path(row.path) for row in old]
+
+
+def _history(connection: Connection) -> list[tuple[str, str]]:
+    """The last `KEPT_HISTORY` promotions as (version, why), oldest first."""
+    newest = select(promotions.c.version, promotions.c.why).order_by(promotions.c.number.desc()).limit(KEPT_HISTORY)
+    return [(version, why) for version, why in connection.execute(newest)][::-1]
 
 
 def _find(connection: Connection, version: str) -> ModelVersion | None:
@@ -130,7 +165,9 @@ def _find(connection: Connection, version: str) -> ModelVersion | None:
 
 
 def _version(row: Row[Any], served: str | None) -> ModelVersion:
-    return ModelVersion(row.version, row.origin, row.path, row.parent, row.created_at, row.version == served)
+    return ModelVersion(
+        row.version, row.origin, row.path, row.parent, row.created_at, row.trained_to, row.version == served
+    )
 
 
 def _served_version(connection: Connection) -> str | None:

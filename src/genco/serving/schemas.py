@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from genco.serving.rollout import STAGES, Plan
+
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
 Element = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f]+$")]
 Value = str | bool | int | float | None
@@ -147,21 +149,50 @@ class RunIn(BaseModel):
     path: Element
 
 
+class PromoteIn(BaseModel):
+    """How to promote. Without a body, or with staged = false, the version serves everybody at once."""
+
+    model_config = _STRICT
+    staged: Annotated[bool, Field(description="true: a growing share of actors")] = False
+    stages: Annotated[list[float], Field(min_length=1, max_length=100, description="Percent, up to 100.")] = [*STAGES]
+    minutes: Annotated[float, Field(ge=0, le=1e6, description="Least length of a stage.")] = Plan.minutes
+    min_decisions: Annotated[int, Field(ge=0, le=10**12, description="Of the candidate.")] = Plan.min_decisions
+
+
 class ModelOut(BaseModel):
-    """origin: run or learner · parent: the run a learned version came from · created_at: microseconds."""
+    """origin: run or learner · parent: the run a learned version came from · created_at, trained_to: microseconds; the
+    service's decisions before `trained_to` are in a run's own training."""
 
     version: str
     origin: str
     path: str
     parent: str | None
     created_at: int
+    trained_to: int | None
     served: bool
 
 
+class RolloutOut(BaseModel):
+    """A rollout under way. candidate: the version now · started_from: the one it began with · control: what the others
+    are served · stage: place in `stages` (percent) · started_at, stage_at: microseconds."""
+
+    number: int
+    candidate: str
+    started_from: str
+    control: str
+    stages: list[float]
+    stage: int
+    minutes: float
+    min_decisions: int
+    started_at: int
+    stage_at: int
+
+
 class ModelsAnswer(BaseModel):
-    """Newest first. learning: whether learned versions take over."""
+    """Newest first. learning: whether learned versions take over · rollout: null = none under way."""
 
     learning: bool
+    rollout: RolloutOut | None
     models: list[ModelOut]
 
 

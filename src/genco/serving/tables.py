@@ -27,6 +27,8 @@ decisions = Table(
     Column("activated", Boolean, nullable=False),
     Column("actor", String(32)),  # keyed hash
     Column("digest", String(32), nullable=False),  # of the request: a repeated event_id must repeat the request
+    Column("arm", String(16)),  # of the staged rollout that ran: control or candidate; null = none, or held out
+    Column("took_us", Integer),  # time of the choice; null where no arm
     Index("decisions_decided_at", "decided_at"),
 )
 
@@ -41,6 +43,7 @@ events = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("late", Boolean, nullable=False),  # after the reward window: logged, never learned
     Index("events_event_id", "event_id"),
+    Index("events_received_at", "received_at"),
 )
 
 keys = Table(
@@ -62,6 +65,7 @@ models = Table(
     Column("path", Text, nullable=False),
     Column("parent", String(64)),
     Column("created_at", BigInteger, nullable=False),
+    Column("trained_to", BigInteger),  # a run has seen the service's decisions before this time
 )
 
 promotions = Table(
@@ -70,7 +74,31 @@ promotions = Table(
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("at", BigInteger, nullable=False),
     Column("version", String(64), nullable=False),
-    Column("why", String(16), nullable=False),  # start, promote, rollback or learn
+    Column("why", String(16), nullable=False),  # start, promote, rollback, rollout or learn
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("started_from", String(64), nullable=False),  # version the candidate was when it began
+    Column("candidate", String(64), nullable=False),  # version learned from it last
+    Column("plan", Text, nullable=False),  # JSON object: stages (percent), minutes, min_decisions
+    Column("stage", Integer, nullable=False),  # place in the stages
+    Column("started_at", BigInteger, nullable=False),
+    Column("stage_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("outcome", Text),  # how it ended
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(32), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+    Column("detail", Text, nullable=False),  # JSON object
 )
 
 element_status = Table(

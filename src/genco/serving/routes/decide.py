@@ -54,18 +54,22 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
         raise ApiError(422, "reserved_event_id", f"Event ids that begin with {PREFIX!r} are minted by the service.")
     if ask.baseline_propensity is not None and not ask.baseline:
         raise ApiError(422, "invalid_body", "baseline_propensity: a `baseline` should be sent with it. Found none.")
-    model, decided_at = service.model, service.clock.now()
+    serving, decided_at = service.live.serving, service.clock.now()
+    event_id = ask.event_id or service.ids.mint()
+    actor = None if ask.actor_id is None else service.ids.actor(ask.actor_id)
+    held_out = actor is not None and service.ids.holds_out(actor, service.config.holdout)
+    arm = None if held_out else serving.arm_of(service.ids, actor or event_id)
+    model = serving.model(arm)
     pinned = {entry.slot_id: _pinned(entry) for entry in ask.pinned}
     narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
     question = model.question(ask.product_id, ask.context, pinned, ask.excluded, narrowed)
     given = {entry.slot_id: entry.element_id for entry in ask.baseline}
     own = model.check_legal(question.space, given) if given else None
     baseline = Baseline(lambda: own or model.baseline(question.space), ask.baseline_propensity)
-    actor = None if ask.actor_id is None else service.ids.actor(ask.actor_id)
-    held_out = actor is not None and service.ids.holds_out(actor, service.config.holdout)
+    choosing = time.perf_counter()
     choice = await service.decider.choose(model, question, baseline, held_out, ask.timeout_ms)
-    event_id = ask.event_id or service.ids.mint()
-    row = _row(service, model, ask, choice, event_id, decided_at, actor, digest)
+    took_us = None if arm is None else round(1e6 * (time.perf_counter() - choosing))
+    row = _row(service, model, ask, choice, event_id, decided_at, actor, digest) | {"arm": arm, "took_us": took_us}
     try:
         if ask.event_id is None:
             await stored(service.writer.submit_row(row), STORE_SECONDS)

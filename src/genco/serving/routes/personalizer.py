@@ -35,6 +35,7 @@ from genco.serving.schemas import (
     SlotElement,
 )
 from genco.serving.served_model import ServedModel
+from genco.serving.service import Service
 
 router = APIRouter(prefix="/personalizer", tags=["personalizer"])
 PRODUCT_FEATURE = "product_id"
@@ -79,7 +80,7 @@ async def rank_single_slot(request: Request) -> Response:
     made = await decide_and_log(service, ask, _digest(body))
     ranking = [
         RankedAction(id=action.id, probability=probability)
-        for action, probability in zip(rank.actions, _probabilities(model, ask, made, rank), strict=True)
+        for action, probability in zip(rank.actions, _probabilities(service, ask, made, rank), strict=True)
     ]
     ranking.sort(key=lambda action: -action.probability)
     return answer(
@@ -164,11 +165,10 @@ def _leaves(features: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, features
 
 
-def _probabilities(
-    model: ServedModel, ask: DecideRequest, made: DecideAnswer, rank: PersonalizerRank
-) -> Sequence[float]:
-    """Probability of each action; 1 for the baseline where the model did not choose."""
-    if made.policy != MODEL or made.model_version != model.version:
+def _probabilities(service: Service, ask: DecideRequest, made: DecideAnswer, rank: PersonalizerRank) -> Sequence[float]:
+    """Probability of each action; 1 for what was served where the model did not choose, or is in service no longer."""
+    model = service.live.serving.model_named(made.model_version)
+    if made.policy != MODEL or model is None:
         return [float(action.id == made.slots[0].element_id) for action in rank.actions]
     narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
     combinations, propensity = model.distribution(model.question(ask.product_id, ask.context, candidates=narrowed))

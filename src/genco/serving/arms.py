@@ -1,0 +1,50 @@
+"""What is in service: the version served, and beside it the candidate of a staged rollout. Swapped in whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genco.policies.optimizer import Optimizer
+from genco.serving.event_ids import EventIds
+from genco.serving.registry import ModelVersion
+from genco.serving.rollout import CANDIDATE, CONTROL, Rollout
+from genco.serving.served_model import ServedModel
+
+
+@dataclass(frozen=True)
+class Arm:
+    """version: its entry in the registry · base: the run it stems from · optimizer: as loaded · model: on the catalogue
+    as it is now."""
+
+    version: ModelVersion
+    base: Optimizer
+    optimizer: Optimizer
+    model: ServedModel
+
+
+@dataclass(frozen=True)
+class Serving:
+    """control: answers everybody but the candidate's share · candidate, rollout: both or neither."""
+
+    control: Arm
+    candidate: Arm | None = None
+    rollout: Rollout | None = None
+
+    def arm(self, name: str) -> Arm | None:
+        """The arm of this name, None where it is not there."""
+        return self.control if name == CONTROL else self.candidate
+
+    def arm_of(self, ids: EventIds, unit: str) -> str | None:
+        """Which arm answers the unit; None while nothing is rolled out."""
+        if self.rollout is None:
+            return None
+        return CANDIDATE if ids.place(f"rollout {self.rollout.number}", unit) < self.rollout.share else CONTROL
+
+    def model(self, arm: str | None) -> ServedModel:
+        """The model that answers an arm."""
+        return self.candidate.model if arm == CANDIDATE and self.candidate is not None else self.control.model
+
+    def model_named(self, version: str) -> ServedModel | None:
+        """The model of this version, where it is in service."""
+        arms = (arm for arm in (self.control, self.candidate) if arm is not None)
+        return next((arm.model for arm in arms if arm.model.version == version), None)
