@@ -47,7 +47,8 @@ class StudioSurface:
         self._url, self._say = url, say
 
     def start(self) -> None:
-        """Say where the studio is, and how the first admin gets in."""
+        """Begin to count; say where the studio is, and how the first admin gets in."""
+        self.studio.tally.start()
         if list_users(self.studio.service.engine):
             self._say(f"Studio: {self._url}/studio/")
         else:
@@ -55,7 +56,8 @@ class StudioSurface:
             self._say(f"Studio: nobody can sign in yet. Make the first admin at {link}")
 
     def stop(self) -> None:
-        """Nothing to stop."""
+        """Count no further."""
+        self.studio.tally.stop()
 
 
 def _application(studio: Studio) -> FastAPI:

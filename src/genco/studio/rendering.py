@@ -29,6 +29,20 @@ def when(microseconds: int | None) -> Markup:
     return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(at, at)
 
 
+def percent(value: float | None) -> str:
+    """A relative change as a signed percentage of one decimal."""
+    return "–" if value is None else f"{words.signed(100 * value, 1)}%"
+
+
+def duration(microseconds: int) -> str:
+    """A whole number of the largest unit that fits."""
+    seconds = microseconds // 1_000_000
+    for length, unit in ((604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= length:
+            return unit if seconds == length else f"{seconds // length} {unit}s"
+    return f"{seconds} seconds"
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("genco.studio"),
@@ -38,7 +52,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(words, name) for name in _FILTERS}
-    environment.filters["when"] = when
+    environment.filters |= {"when": when, "percent": percent, "duration": duration}
     environment.globals |= {"navigation": NAVIGATION, "version": __version__}
     return environment
 

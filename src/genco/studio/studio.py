@@ -6,6 +6,7 @@ from pathlib import Path
 
 from genco.serving.service import Service
 from genco.studio.sessions import Attempts, Links
+from genco.studio.tally import Tally
 
 
 class Studio:
@@ -14,3 +15,4 @@ class Studio:
     def __init__(self, service: Service, pictures: Path | None) -> None:
         self.service, self.pictures = service, pictures
         self.attempts, self.links = Attempts(), Links()
+        self.tally = Tally(service)

@@ -13,10 +13,13 @@ from starlette.responses import Response
 from genco.studio.rendering import render
 
 
-def page(router: APIRouter, path: str, template: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def page(
+    router: APIRouter, path: str, template: str, drawn: Callable[[Any], dict[str, Any]] = lambda _: {}
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register what a page shows: a function of the request and of query parameters that returns a dataclass.
 
-    The template sees it as `shown`. The twin of "/" is "/overview.json"; numbers that do not exist are null there.
+    The template sees it as `shown`, beside what `drawn` makes of it (drawings, words). The twin of "/" is
+    "/overview.json"; numbers that do not exist are null there.
     """
 
     def register(show: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,7 +27,7 @@ def page(router: APIRouter, path: str, template: str) -> Callable[[Callable[...,
 
         def html(request: Request, shown: Any = made) -> Response:
             twin = twin_of(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
-            return render(request, template, shown=shown, twin=twin)
+            return render(request, template, shown=shown, twin=twin, **drawn(shown))
 
         def json(shown: Any = made) -> Response:
             return Response(TypeAdapter(type(shown)).dump_json(shown), media_type="application/json")

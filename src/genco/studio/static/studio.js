@@ -80,6 +80,11 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", function () {
     document.dispatchEvent(new CustomEvent("genco:theme"));
   });
+  document.addEventListener("htmx:beforeRequest", function (event) {
+    var live = document.querySelector("[data-live]");
+    var timed = event.detail.requestConfig && event.detail.requestConfig.triggeringEvent === undefined;
+    if (event.target.id === "live" && timed && live && (!live.checked || document.hidden)) event.preventDefault();
+  });
   document.addEventListener("htmx:load", function (event) { localTimes(event.target); });
 
   var box = document.querySelector("[data-shortcuts]");
