@@ -133,7 +133,7 @@ class Tally:
     def refresh(self) -> Counts:
         """Count up to now. After a start or another catalogue this reads the whole log."""
         service = self._service
-        if service.live.base is not self._base:
+        if service.live.version.root != self._root:
             self._begin()
         now = service.clock.now()
         settled_to = now - service.config.reward_window_us - SETTLE_US
@@ -161,8 +161,8 @@ class Tally:
 
     def _begin(self) -> None:
         """Start from nothing on the catalogue that is served now."""
-        self._base = self._service.live.base
-        catalogue = self._base.catalogue
+        self._root = self._service.live.version.root
+        catalogue = self._service.model.catalogue
         self._catalogue = catalogue
         self._part = [catalogue.components.index(slot.component) for slot in catalogue.slots]
         self._settled = Counts.nothing(catalogue)
