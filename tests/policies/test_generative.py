@@ -11,7 +11,7 @@ from tests.kits.small_models import small_catalogue, small_context, small_genera
 from genco.data.rules import Distinct, Forbid, Rule
 from genco.errors import ConfigError, RuleError, UnknownIdError
 from genco.policies.generative import GenerativePolicy, best_first
-from genco.runtime.decision import DecisionConfig
+from genco.runtime.decision import DecisionConfig, ProductDecisions
 
 RULES = (Distinct(("note_1", "note_2")), Forbid((("p0.title0", "p0.image0"),)))
 CONTEXT = small_context()
@@ -114,6 +114,28 @@ def test_minimum_share_is_kept_exactly() -> None:
     assert propensity[(rows == index["p0.title3"]).any(axis=1)].sum() >= 0.2
     assert propensity[(rows == index["p0.note1"]).any(axis=1)].sum() >= 0.1
     check_decision(decision, request.space, draws=6_000)
+
+
+def test_one_product_may_decide_otherwise() -> None:
+    """Shares of its own in place of the common ones, or no exploration at all; other products as before."""
+    policy, row = policy_of(), policy_of().bound.catalogue.element_rows["p0.title3"]
+    shares = ProductDecisions({0: {"p0.title3": 0.5}}, frozenset([2]))
+    other = policy.under(small_catalogue(rules=()), policy.decision, shares)
+    request = other.request(0, CONTEXT)
+    decision, legal = other.decide(request), request.space.enumerate(10_000)
+    assert len(legal) > len(policy.request(0, CONTEXT).space.enumerate(10_000))  # without its rules
+    assert decision.propensity(legal)[(other.rows(request.space, legal) == row).any(axis=1)].sum() >= 0.5
+    check_decision(decision, request.space, draws=6_000)
+    paused = other.request(2, CONTEXT)
+    legal = paused.space.enumerate(10_000)
+    propensity = other.decide(paused).propensity(legal)
+    assert propensity.max() == propensity.sum() == 1.0
+    assert propensity.argmax() == other.scores(paused, legal).argmax()
+    assert other.decide(paused).choose(np.random.default_rng(0))[1] == 1.0
+    same = policy.under(policy.bound.catalogue, policy.decision, ProductDecisions())
+    legal = same.request(1, CONTEXT).space.enumerate(10_000)
+    a, b = (p.decide(p.request(1, CONTEXT)).propensity(legal) for p in (policy, same))
+    np.testing.assert_array_equal(a, b)
 
 
 def test_pins_and_exclusions() -> None:

@@ -24,6 +24,10 @@ PROTECTED = [
     ("POST", "/v1/events/x/reward", "ingest"),
     ("POST", "/v1/events/x/activate", "ingest"),
     ("PUT", "/v1/catalogue", "admin"),
+    ("POST", "/v1/controls", "admin"),
+    ("POST", "/v1/controls/preview", "read"),
+    ("POST", "/v1/controls/1/undo", "admin"),
+    ("GET", "/v1/controls", "read"),
 ]
 
 

@@ -112,5 +112,5 @@ def test_acts_of_admins_are_audited(pairs_run: RunFolder, tmp_path: Path) -> Non
         running.client.post(f"/v1/models/{running.service.model.version}/promote")
         with running.service.engine.connect() as connection:
             acts = connection.execute(select(audit.c.act, audit.c.detail)).all()
-    assert [act for act, _ in acts] == ["set_statuses", "promote_model"]
+    assert [act for act, _ in acts] == ["apply_control", "promote_model"]
     assert element in acts[0].detail

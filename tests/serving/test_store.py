@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, text
 from tests.kits.service_rows import decision
 
 from genco.errors import ConfigError
+from genco.serving.control_store import changes_in_force
 from genco.serving.errors import StoreUnavailableError
-from genco.serving.store import last_time, migrate, open_store, store_secret
+from genco.serving.governed import state_of
+from genco.serving.store import MIGRATIONS, last_time, migrate, open_store, store_secret
 from genco.serving.tables import decisions, metadata
 
 
@@ -21,6 +25,22 @@ def test_migrations_give_the_schema_of_the_tables(store_url: str) -> None:
     migrate(engine)  # a second time changes nothing
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_statuses_of_an_earlier_schema_become_changes(store_url: str) -> None:
+    engine = open_store(store_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO element_status VALUES ('b', 'blocked', 2), ('a', 'pending', 1)"))
+    migrate(engine)
+    with engine.connect() as connection:
+        assert state_of(changes_in_force(connection)).statuses == {"a": "pending", "b": "blocked"}
     engine.dispose()
 
 

@@ -7,15 +7,23 @@ draws, whose outcome is cached too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genco.data.catalogue import Catalogue
 from genco.errors import ConfigError
 from genco.rng import stream
 from genco.runtime.attribution import Attribution, attribute
-from genco.runtime.decision import Decision, DecisionConfig, candidate_set, minimum_share_parts, winners
+from genco.runtime.decision import (
+    Decision,
+    DecisionConfig,
+    ProductDecisions,
+    candidate_set,
+    minimum_share_parts,
+    winners,
+)
 from genco.runtime.decoding import RequestPolicy
 from genco.runtime.legal_space import LegalSpace, RuleBook, legal_space
 from genco.runtime.posterior_draws import PosteriorDraws
@@ -72,13 +80,22 @@ class GenerativePolicy:
         version: str = "0",
         cache_products: int = 4_096,
         cache_decisions: int = 8_192,
+        products: ProductDecisions | None = None,
     ) -> None:
         self.bound, self.network, self.version = bound, network, version
-        self.decision = decision or DecisionConfig()
+        self.decision, self.products = decision or DecisionConfig(), products or ProductDecisions()
         self.rule_book = RuleBook(bound.catalogue)
         self._encodings: Recent[int, ProductEncoding] = Recent(cache_products)
         self._decisions: Recent[tuple[int, bytes], Decision] = Recent(cache_decisions)
         self._draws = PosteriorDraws(bound, version)
+
+    def under(self, catalogue: Catalogue, decision: DecisionConfig, products: ProductDecisions) -> GenerativePolicy:
+        """The same model deciding otherwise. catalogue: with the same elements and products, of other status or rules;
+        nothing is encoded again."""
+        bound = replace(self.bound, catalogue=catalogue)
+        made = GenerativePolicy(bound, self.network, decision, self.version, products=products)
+        made._draws = self._draws.on(bound)
+        return made
 
     def encoding(self, product: int) -> ProductEncoding:
         """The product's encoding, from the cache where it is there."""
@@ -190,20 +207,29 @@ class GenerativePolicy:
         return found
 
     def _decision(self, request: Request) -> Decision:
+        if request.product in self.products.paused:
+            candidates = self._candidates(request)
+            best, _ = best_first(candidates, self.scores(request, candidates))
+            return Decision.certain(self.decision, best[0], request.policy, request.space)
+        own = self.products.minimum_share.get(request.product)
+        config = self.decision if own is None else replace(self.decision, minimum_share=own)
         won = winners(*self._drawn(request))
-        parts = minimum_share_parts(self.decision, request.space, self.bound.catalogue.element_rows)
+        parts = minimum_share_parts(config, request.space, self.bound.catalogue.element_rows)
         pinned = [
             (share, RequestPolicy(request.encoding, self.network, request.context, space)) for share, space in parts
         ]
-        return Decision(self.decision, won, request.policy, request.space, pinned)
+        return Decision(config, won, request.policy, request.space, pinned)
+
+    def _candidates(self, request: Request) -> Positions:
+        """What a decision chooses among [num, slot]."""
+        rng = self.rng("candidates", request.product, request.context.tobytes().hex())
+        at = request.tables, request.product, request.context, request.space
+        return candidate_set(request.tables, lambda: self._draws.upper_tables(*at), request.space, rng, MAX_ENUMERATED)
 
     def _drawn(self, request: Request) -> tuple[Positions, Floats]:
         """What posterior draws choose among [num, slot], and the scores of each draw [draw, num]."""
         at = request.tables, request.product, request.context, request.space
-        rng = self.rng("candidates", request.product, request.context.tobytes().hex())
-        candidates = candidate_set(
-            request.tables, lambda: self._draws.upper_tables(*at), request.space, rng, MAX_ENUMERATED
-        )
+        candidates = self._candidates(request)
         drawn = self._draws.scores(*at, candidates, self.decision)
         if self.bound.model.residual is not None:
             drawn = drawn + self.residual_parts(request, candidates).sum(axis=1)[None]

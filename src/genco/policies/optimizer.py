@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from genco.data.catalogue import Catalogue, Slot
 from genco.errors import UnknownIdError
 from genco.policies.generative import GenerativePolicy, Request
 from genco.runtime.attribution import Attribution
-from genco.runtime.decision import DecisionConfig
+from genco.runtime.decision import DecisionConfig, ProductDecisions
 from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_catalogue
 from genco.runtime.model_arrays import generator_arrays, generator_from, reward_model_arrays, reward_model_from
 from genco.runtime.product_encoding import GeneratorWeights
@@ -99,6 +99,14 @@ class Optimizer:
         _require_slots(self.catalogue.slots, catalogue.slots)
         encoded = encode_catalogue(catalogue, self.encoders, text_of(self.run))
         return Optimizer(self.run, self.model, self.network, self.encoders, meta or self.meta, encoded)
+
+    def under(self, catalogue: Catalogue, decision: DecisionConfig, products: ProductDecisions) -> Optimizer:
+        """The same run deciding otherwise. catalogue: with the same elements and products, of other status or rules;
+        nothing is encoded again."""
+        encoded = replace(self.encoded, catalogue=catalogue)
+        made = Optimizer(self.run, self.model, self.network, self.encoders, self.meta, encoded)
+        made.policy = self.policy.under(catalogue, decision, products)
+        return made
 
     def context(self, values: Mapping[str, Any] | None = None) -> NDArray[np.float32]:
         """Encode one request's context [num_context]. A column not given counts as average (zeros).

@@ -67,6 +67,15 @@ class DecisionConfig:
                 )
 
 
+@dataclass(frozen=True)
+class ProductDecisions:
+    """Where single products decide otherwise. minimum_share: product row -> element id -> share, all that the product
+    has, in place of the config's · paused: product rows that do not explore: see `Decision.certain`."""
+
+    minimum_share: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    paused: frozenset[int] = frozenset()
+
+
 def minimum_share_parts(
     config: DecisionConfig, space: LegalSpace, element_rows: Mapping[str, int]
 ) -> tuple[tuple[float, LegalSpace], ...]:
@@ -123,6 +132,13 @@ class Decision:
         self.config, self.won, self.policy, self.space, self.pinned = config, won, policy, space, tuple(pinned)
         self.weights = _weights(config, [share for share, _ in self.pinned])
         self._known: dict[bytes, float] = {}
+
+    @classmethod
+    def certain(cls, config: DecisionConfig, best: Positions, policy: Policy, space: LegalSpace) -> Decision:
+        """The distribution that serves `best` [slot] always, with propensity 1."""
+        made = cls(config, Winners(best[None].astype(np.int32), np.ones(1)), policy, space)
+        made.weights = np.array([1.0, 0.0, 0.0])
+        return made
 
     @property
     def greedy_weight(self) -> float:

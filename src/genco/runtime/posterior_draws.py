@@ -46,6 +46,12 @@ class PosteriorDraws:
     def __init__(self, bound: BoundRewardModel, version: str) -> None:
         self.bound, self.version = bound, version
 
+    def on(self, bound: BoundRewardModel) -> PosteriorDraws:
+        """The same draws on another state of the catalogue. bound: of the same model."""
+        made = PosteriorDraws(bound, self.version)
+        made.deviations, made.bank = self.deviations, self.bank
+        return made
+
     @cached_property
     def deviations(self) -> Floats:
         """Deviations of the weights from their mean [BANK, weight]."""

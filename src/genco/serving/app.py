@@ -10,28 +10,33 @@ from typing import Any, Protocol
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from genco.serving import schemas
+from genco.serving import control_schemas, schemas
 from genco.serving.edge import Edge
-from genco.serving.errors import ApiError
+from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.learner import Learner
 from genco.serving.logs import request_id
-from genco.serving.routes import catalogue, decide, events, health, models, personalizer, reports
+from genco.serving.routes import catalogue, controls, decide, events, health, models, personalizer, reports
 from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
 from genco.version import __version__
 
-_ROUTERS = tuple(module.router for module in (decide, events, catalogue, models, reports, personalizer, health))
+_ROUTERS = tuple(
+    module.router for module in (decide, events, catalogue, controls, models, reports, personalizer, health)
+)
 _BODIES = (
     schemas.DecideRequest,
     schemas.EventsIn,
     schemas.EventIn,
     schemas.RewardIn,
     schemas.CatalogueChange,
+    control_schemas.ControlsIn,
+    control_schemas.PreviewIn,
     schemas.RunIn,
     schemas.PromoteIn,
     schemas.MultiSlotRank,
@@ -80,6 +85,8 @@ def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
         app.mount(surface.path, surface.app)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
+    for unavailable in (StoreUnavailableError, OperationalError):
+        app.add_exception_handler(unavailable, _unavailable)
     app.add_exception_handler(Exception, _fault)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return Edge(app, service.metrics)
@@ -93,6 +100,11 @@ async def _api_error(_: Request, error: Exception) -> Response:
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return error_answer(ApiError(error.status_code, _CODES.get(error.status_code, "http_error"), str(error.detail)))
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    """Reports and decisions say more of it themselves."""
+    return error_answer(ApiError(503, "store_unavailable", f"The store does not answer. {error}", 1))
 
 
 async def _fault(_: Request, error: Exception) -> Response:

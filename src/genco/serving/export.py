@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 from genco.data.columns import NumericColumn
 from genco.errors import DataError
 from genco.policies.optimizer import Optimizer, load
+from genco.serving.control_store import changes_in_force
+from genco.serving.governed import state_of, with_statuses
 from genco.serving.joiner import Joined, settled
 from genco.serving.registry import served
-from genco.serving.served_model import with_statuses
-from genco.serving.store import read_statuses
 from genco.storage.writer import DatasetWriter
 
 CHUNK_ROWS = 20_000
@@ -42,14 +42,16 @@ def export_log(engine: Engine, out: Path, until: int, overwrite: bool = False) -
     model = served(engine)
     if model is None:
         raise DataError("The store has never served a run, so it has no catalogue to export with.")
-    optimizer = with_statuses(load(model.path), read_statuses(engine))
+    optimizer = load(model.path)
+    with engine.connect() as connection:
+        statuses = state_of(changes_in_force(connection)).statuses
     meta = replace(
         optimizer.meta, reward="num_clicks", split="time", origin={"source": "genco serve", "model": model.version}
     )
     num_rows = rounded = left_out = 0
     with DatasetWriter(out, meta, overwrite) as writer, engine.connect() as connection:
         writer.write_products(optimizer.catalogue.products)
-        writer.write_elements(optimizer.catalogue.elements)
+        writer.write_elements(with_statuses(optimizer.catalogue, statuses).elements)
         rows = settled(connection, 0, until)
         while chunk := list(islice(rows, CHUNK_ROWS)):
             kept = [row for row in chunk if _is_known(optimizer, row)]

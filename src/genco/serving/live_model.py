@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
@@ -23,18 +23,22 @@ from genco.runtime.reward_model import RewardModel
 from genco.serving import registry, rollout
 from genco.serving.arms import Arm, Serving
 from genco.serving.clock import Clock
+from genco.serving.control_store import changes_in_force
 from genco.serving.errors import ApiError
+from genco.serving.governed import CatalogueState, ControlState, governed, state_of
 from genco.serving.metrics import Metrics
 from genco.serving.registry import ModelVersion
 from genco.serving.rollout import CANDIDATE, CONTROL, Plan, Rollout
-from genco.serving.served_model import ServedModel, with_statuses
-from genco.serving.store import put_setting, read_statuses, setting
+from genco.serving.served_model import ServedModel
+from genco.serving.store import put_setting, setting
 from genco.serving.writer import Writer
 
 log = logging.getLogger(__name__)
 CATALOGUE_VERSION, LEARNING = "catalogue_version", "learning"
 ON, OFF = "on", "off"
 UNUSABLE = "the candidate cannot be loaded"
+
+T = TypeVar("T")
 
 
 class LiveModel:
@@ -45,7 +49,7 @@ class LiveModel:
 
     def __init__(self, run: Path, engine: Engine, writer: Writer, clock: Clock, metrics: Metrics) -> None:
         self._engine, self._writer, self._clock, self._metrics = engine, writer, clock, metrics
-        self._lock = threading.Lock()
+        self._lock, self._state = threading.Lock(), CatalogueState()
         self._read_state()
         self.serving = Serving(self._last_served(run.resolve()))
         self._resume_rollout()
@@ -225,19 +229,32 @@ class LiveModel:
                 shutil.rmtree(folder, ignore_errors=True)
         return version
 
-    def take_statuses(self) -> None:
-        """Read the state of the catalogue from the store and serve it."""
+    def take(
+        self,
+        controls: ControlState,
+        check: Callable[[Optimizer, Optimizer], None],
+        write: Callable[[Connection, int], T],
+    ) -> T:
+        """Serve the same models under other controls. check: raises where what is served now may not become what would
+        be · write: stores the controls, given the catalogue's next version; then they are served."""
         with self._lock:
-            self._read_state()
-            candidate = self.serving.candidate
-            self._swap(
-                Serving(
-                    self._again(self.serving.control),
-                    None if candidate is None else self._again(candidate),
-                    self.serving.rollout,
-                ),
-                "catalogue",
-            )
+            state = CatalogueState(controls, self._state.version + 1)
+            serving = self.serving
+            control = self._again(serving.control, state, check)
+            candidate = None if serving.candidate is None else self._again(serving.candidate, state, check)
+
+            def store(connection: Connection) -> T:
+                put_setting(connection, CATALOGUE_VERSION, str(state.version))
+                return write(connection, state.version)
+
+            done: T = self._write(store)
+            self._state = state
+            self._swap(Serving(control, candidate, serving.rollout), "catalogue")
+        return done
+
+    def under(self, controls: ControlState) -> Optimizer:
+        """What the version that is served would be under other controls."""
+        return governed(self.serving.control.optimizer, controls)
 
     def _finish_rollout(self, why: str) -> ModelVersion:
         """Serve the candidate to everybody."""
@@ -292,19 +309,25 @@ class LiveModel:
         except CheckpointError as error:
             raise ApiError(422, "model_unusable", str(error)) from error
 
-    def _arm(self, version: ModelVersion, base: Optimizer, optimizer: Optimizer) -> Arm:
-        """The version on the catalogue as it is now, warmed up."""
-        model = ServedModel(with_statuses(optimizer, self._statuses), self._catalogue_version)
+    def _arm(
+        self, version: ModelVersion, base: Optimizer, optimizer: Optimizer, state: CatalogueState | None = None
+    ) -> Arm:
+        """The version on the catalogue as it is now, or in another state; warmed up."""
+        state = state or self._state
+        model = ServedModel(governed(optimizer, state.controls), state.version)
         model.warm_up()
         return Arm(version, base, optimizer, model)
 
-    def _again(self, arm: Arm) -> Arm:
-        return self._arm(arm.version, arm.base, arm.optimizer)
+    def _again(self, arm: Arm, state: CatalogueState, check: Callable[[Optimizer, Optimizer], None]) -> Arm:
+        """The arm in another state of the catalogue."""
+        made = self._arm(arm.version, arm.base, arm.optimizer, state)
+        check(arm.model.optimizer, made.model.optimizer)
+        return made
 
     def _read_state(self) -> None:
-        self._statuses = read_statuses(self._engine)
         with self._engine.connect() as connection:
-            self._catalogue_version = int(setting(connection, CATALOGUE_VERSION) or 0)
+            controls = state_of(changes_in_force(connection))
+            self._state = CatalogueState(controls, int(setting(connection, CATALOGUE_VERSION) or 0))
             self.learning = setting(connection, LEARNING) != OFF
 
     def _write(self, operation: Any) -> Any:

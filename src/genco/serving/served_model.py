@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from genco.data.catalogue import EMPTY
@@ -45,7 +44,7 @@ class Question:
 
 
 class ServedModel:
-    """optimizer: on the catalogue with the statuses of `catalogue_version`."""
+    """optimizer: under the controls of `catalogue_version`."""
 
     def __init__(self, optimizer: Optimizer, catalogue_version: int) -> None:
         self.optimizer, self.catalogue_version = optimizer, catalogue_version
@@ -207,17 +206,6 @@ class ServedModel:
                 raise ApiError(422, "candidates_differ", "Slots of one component should have the same candidates.")
             out |= {self._element_ids[row] for row in self.catalogue.pool(product, slot)} - allowed
         return frozenset(out)
-
-
-def with_statuses(optimizer: Optimizer, statuses: Mapping[str, str]) -> Optimizer:
-    """The same run with other statuses: encodings stay, for statuses are no content."""
-    if not statuses:
-        return optimizer
-    catalogue = optimizer.catalogue
-    changed = pl.Series([statuses.get(name) for name in catalogue.elements["element_id"]], dtype=pl.String)
-    elements = catalogue.elements.with_columns(status=pl.coalesce(changed, pl.col("status")))
-    encoded = replace(optimizer.encoded, catalogue=replace(catalogue, elements=elements))
-    return Optimizer(optimizer.run, optimizer.model, optimizer.network, optimizer.encoders, optimizer.meta, encoded)
 
 
 def _remember(cache: dict[Any, Any], key: Hashable, value: Any) -> None:

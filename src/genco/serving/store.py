@@ -12,9 +12,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from genco.errors import ConfigError
 from genco.serving.errors import StoreUnavailableError
-from genco.serving.tables import decisions, element_status, events, settings
+from genco.serving.tables import decisions, events, settings
 
-SCHEMA_HEAD = "0003"
+SCHEMA_HEAD = "0004"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MS = 5_000
 _POSTGRES = {
@@ -91,13 +91,6 @@ def setting(connection: Connection, name: str) -> str | None:
 def put_setting(connection: Connection, name: str, value: str) -> None:
     connection.execute(delete(settings).where(settings.c.name == name))
     connection.execute(insert(settings).values(name=name, value=value))
-
-
-def read_statuses(engine: Engine) -> dict[str, str]:
-    """Statuses set while serving, by element id."""
-    with engine.connect() as connection:
-        rows = connection.execute(select(element_status.c.element_id, element_status.c.status)).all()
-    return {element: status for element, status in rows}
 
 
 def store_secret(engine: Engine) -> bytes:

@@ -101,12 +101,21 @@ alarms = Table(
     Column("detail", Text, nullable=False),  # JSON object
 )
 
-element_status = Table(
-    "element_status",
+controls = Table(
+    "controls",
     metadata,
-    Column("element_id", Text, primary_key=True),
-    Column("status", String(16), nullable=False),
-    Column("changed_at", BigInteger, nullable=False),
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),  # as in the audit log
+    Column("product_id", Text),  # whom alone it concerns
+    Column("change", Text, nullable=False),  # JSON: `changes.Change`
+    Column("undoes", Integer),  # the act it undoes; null = the change itself
+    Column("root", Integer),  # the change an undo is about
+    Column("turns_on", Boolean, nullable=False),  # whether it puts that change in force
+    Column("in_force", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),  # of the catalogue
+    Index("controls_root", "root"),
+    Index("controls_product_id", "product_id"),
 )
 
 audit = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -67,10 +68,10 @@ def described(
     body: type[BaseModel] | None,
     *statuses: int,
     also: dict[str, Any] | None = None,
-    query: dict[str, Any] | None = None,
+    query: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What a route tells OpenAPI: its body, other kinds of body, a query parameter, and the errors it may answer."""
-    extra: dict[str, Any] = {} if query is None else {"parameters": [query]}
+    """What a route tells OpenAPI: its body, other kinds of body, query parameters, and the errors it may answer."""
+    extra: dict[str, Any] = {"parameters": list(query)} if query else {}
     if body is not None:
         schema = {"$ref": f"#/components/schemas/{body.__name__}"}
         extra["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}, **(also or {})}}

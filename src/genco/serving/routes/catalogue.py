@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from genco.serving.changes import SetStatus
 from genco.serving.routes.body import answer, described, parsed, read_body, service_of
 from genco.serving.schemas import CatalogueAnswer, CatalogueChange
 
@@ -18,5 +21,9 @@ async def change(request: Request) -> Response:
     service = service_of(request)
     key = await service.gate.require(request, "admin")
     statuses = {entry.element_id: entry.status for entry in parsed(CatalogueChange, await read_body(request)).statuses}
-    version = await service.set_statuses(key, statuses)
-    return answer(CatalogueAnswer(version=version, changed=len(statuses)))
+    by_status: dict[str, list[str]] = {}
+    for element, status in statuses.items():
+        by_status.setdefault(status, []).append(element)
+    changes = [SetStatus.model_construct(element_ids=tuple(ids), status=status) for status, ids in by_status.items()]
+    made = await asyncio.to_thread(service.controls.apply, changes, key.key_id)
+    return answer(CatalogueAnswer(version=made[0].version, changed=len(statuses)))

@@ -14,7 +14,7 @@ from genco.serving.schemas import CombinationOut, CombinationsAnswer, ElementOut
 from genco.serving.service import Service
 
 router = APIRouter(tags=["reports"])
-_QUERY = {"name": "product_id", "in": "query", "required": False, "schema": {"type": "string"}}
+_QUERY = ({"name": "product_id", "in": "query", "required": False, "schema": {"type": "string"}},)
 
 
 @router.get("/v1/reports/combinations", response_model=CombinationsAnswer, **described(None, query=_QUERY))

@@ -1,0 +1,168 @@
+"""Controls: changes made while serving, previewed, applied and undone in the name of who does it.
+
+    service.controls.preview([PinElement(product_id=..., slot_id=..., element_id=...)])   # what it would do
+    service.controls.apply([PinElement(...)], actor="user:ann")                           # from the next decision on
+    service.controls.undo(number, actor="user:ann")                                       # as if it had never been
+    service.controls.history(product_id=..., active=True)
+
+All block until the store has answered: where an event loop runs, call them in a thread (`asyncio.to_thread`). A change
+is in force until it is undone; what is in force is folded in order of time (`governed.state_of`), so undoing the last
+act restores exactly the state before it, and undoing an earlier one gives the state without it. An undo is undone like
+a change. Over restarts and other models controls stay; what they name that a model does not know rests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine
+
+from genco.data.catalogue import Catalogue
+from genco.errors import DataError, UnknownIdError
+from genco.policies.optimizer import Optimizer
+from genco.serving.audit import note
+from genco.serving.changes import Change, SetStatus, product_of
+from genco.serving.clock import Clock
+from genco.serving.control_checks import check_change, check_legal, check_shares, touched_products
+from genco.serving.control_preview import Traffic, traffic
+from genco.serving.control_store import (
+    Control,
+    changes_in_force,
+    control_named,
+    find_controls,
+    insert_change,
+    insert_undo,
+)
+from genco.serving.errors import ApiError
+from genco.serving.governed import ControlState, state_of
+from genco.serving.live_model import LiveModel
+
+APPLY, UNDO = "apply_control", "undo_control"
+SHOWN_PRODUCTS = 10
+
+
+@dataclass(frozen=True)
+class Preview:
+    """num_products: whose decisions may change · products: the first of them · traffic: of one product, None where none
+    is touched."""
+
+    num_products: int
+    products: tuple[str, ...]
+    traffic: Traffic | None
+
+
+class Controls:
+    """The controls of one store and of what is served from it. Methods may be called from any thread."""
+
+    def __init__(self, engine: Engine, live: LiveModel, clock: Clock) -> None:
+        self._engine, self._live, self._clock = engine, live, clock
+        self._lock = threading.Lock()
+
+    def apply(self, changes: Sequence[Change], actor: str) -> list[Control]:
+        """Put changes in force, all or none, in one transaction with their audit rows; the next decision obeys.
+
+        Raises `ApiError` 422: `unknown_id`, `other_product`, `invalid_body`, `shares_too_large`,
+        `no_legal_combination`; then nothing has changed.
+        """
+        with self._lock:
+            catalogue = self._live.current.catalogue
+            state = self._state_with(changes)
+
+            def write(connection: Connection, version: int) -> list[Control]:
+                now, made = self._clock.now(), []
+                for change in changes:
+                    made.append(insert_change(connection, change, _owner(change, catalogue), actor, now, version))
+                    note(connection, now, actor, APPLY, {"control": made[-1].number, "change": change.words})
+                return made
+
+            return self._take(state, changes, write)
+
+    def undo(self, number: int, actor: str) -> Control:
+        """Take an act back. Raises `ApiError`: 404 `unknown_control`, 409 `already_undone`, 422 as `apply` does."""
+        with self._lock:
+            undone, state = self._state_without(number)
+
+            def write(connection: Connection, version: int) -> list[Control]:
+                now = self._clock.now()
+                made = insert_undo(connection, undone, actor, now, version)
+                note(connection, now, actor, UNDO, {"control": made.number, "undoes": number, "change": made.words})
+                return [made]
+
+            return self._take(state, [undone.change], write)[0]
+
+    def preview(
+        self,
+        changes: Sequence[Change],
+        undo: int | None = None,
+        product_id: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> Preview:
+        """What applying `changes`, or undoing the act `undo` instead, would do; nothing is changed.
+
+        product_id: whose traffic to show; not given, the first that is touched. Raises `ApiError` as `apply` and `undo`
+        do, and for an unknown product or context.
+        """
+        if undo is None:
+            state = self._state_with(changes)
+        else:
+            undone, state = self._state_without(undo)
+            changes = [undone.change]
+        before, after = self._live.current.optimizer, self._live.under(state)
+        _check(changes, state, before, after)
+        touched = np.unique(np.concatenate([touched_products(change, before.catalogue) for change in changes]))
+        names = tuple(str(name) for name in before.catalogue.products["product_id"].gather(touched[:SHOWN_PRODUCTS]))
+        shown = product_id or next(iter(names), None)
+        try:
+            found = None if shown is None else traffic(changes, before, after, shown, context or {})
+        except UnknownIdError as error:
+            raise ApiError(422, "unknown_id", str(error)) from error
+        except DataError as error:
+            raise ApiError(422, "bad_context", str(error)) from error
+        return Preview(len(touched), names, found)
+
+    def history(
+        self, product_id: str | None = None, active: bool | None = None, before: int | None = None, limit: int = 100
+    ) -> list[Control]:
+        """Acts, newest first. product_id: those that concern this product, changes of no single product included ·
+        active: True = changes in force, False = changes undone, None = all acts · before: numbers below this one."""
+        with self._engine.connect() as connection:
+            return find_controls(connection, product_id, active, before, limit)
+
+    def _state_with(self, changes: Sequence[Change]) -> ControlState:
+        for change in changes:
+            check_change(change, self._live.current.catalogue)
+        with self._engine.connect() as connection:
+            return state_of([*changes_in_force(connection), *changes])
+
+    def _state_without(self, number: int) -> tuple[Control, ControlState]:
+        with self._engine.connect() as connection:
+            undone = control_named(connection, number)
+            if not undone.in_force:
+                raise ApiError(409, "already_undone", f"Control {number} ({undone.words}) is undone already.")
+            return undone, state_of(changes_in_force(connection, undone))
+
+    def _take(
+        self, state: ControlState, changes: Sequence[Change], write: Callable[[Connection, int], list[Control]]
+    ) -> list[Control]:
+        def check(before: Optimizer, after: Optimizer) -> None:
+            _check(changes, state, before, after)
+
+        found: list[Control] = self._live.take(state, check, write)
+        return found
+
+
+def _check(changes: Sequence[Change], state: ControlState, before: Optimizer, after: Optimizer) -> None:
+    check_shares(after, state)
+    check_legal(changes, before, after)
+
+
+def _owner(change: Change, catalogue: Catalogue) -> str | None:
+    """The one product that a change concerns; None = no single one."""
+    if not isinstance(change, SetStatus):
+        return product_of(change)
+    rows = touched_products(change, catalogue)
+    return str(catalogue.products["product_id"][int(rows[0])]) if len(rows) == 1 else None
