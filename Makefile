@@ -7,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   := build/demo
-SUITE  ?= scenarios simulator wide upworthy ope aes autoco latency throughput
+SUITE  ?= scenarios simulator wide upworthy ope aes autoco drift ablation latency throughput
 # Published data, by suite; a suite is left out where its data are not found.
 PUBLISHED      := $(or $(GENCO_DATA),../shared/data)
 NEED_DATA      := upworthy aes autoco

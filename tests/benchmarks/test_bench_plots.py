@@ -20,13 +20,21 @@ def test_bars_stand_on_one_scale_with_figures_beside_them() -> None:
     assert len([line for line in drawing.iter(f"{SVG}line") if line.get("class") == "error"]) == 3
 
 
-def test_curves_are_listed_by_their_last_value() -> None:
-    lines = [Curve("low", [0, 10], [0.0, 0.1]), Curve("high", [0, 10], [0.0, 0.5], spread=0.05)]
-    drawing = ElementTree.fromstring(curves(lines, "title", "views", "value"))
+def test_curves_are_listed_by_their_last_value_and_keep_their_colour() -> None:
+    low, high = Curve("low", [0, 10], [0.0, 0.1]), Curve("high", [0, 10], [0.0, 0.5], spread=[0.0, 0.05], ours=True)
+    drawing = ElementTree.fromstring(curves([("one", [low, high]), ("two", [low])], "views", "value"))
     said = texts(drawing)
-    assert said.index("high 0.5") < said.index("low 0.1") and "views" in said
-    assert len(list(drawing.iter(f"{SVG}polyline"))) == 2
-    assert "high 0.5, low 0.1" in (drawing.get("aria-label") or "")
+    assert said.index("high 0.500") < said.index("low 0.100") and {"views", "one", "two"} <= set(said)
+    drawn = [element.get("class") for element in drawing.iter(f"{SVG}polyline")]
+    assert drawn == ["c1 thick", "c0", "c0"]
+    assert len(list(drawing.iter(f"{SVG}polygon"))) == 1
+    assert "high 0.500, low 0.100" in (drawing.get("aria-label") or "")
+
+
+def test_curves_of_others_have_a_whisker() -> None:
+    lines = [Curve(name, [0, 10], [0.0, value], [0.0, 0.1]) for name, value in (("a", 0.2), ("b", 0.4))]
+    drawing = ElementTree.fromstring(curves([("one", lines)], "views", "value"))
+    assert [line.get("class") for line in drawing.iter(f"{SVG}line")].count("c0") == 1
 
 
 def test_nothing_to_draw_is_an_empty_figure() -> None:

@@ -9,7 +9,7 @@ FIELDS = np.array([[0], [0], [0], [1], [1], [1]], dtype=np.int32)
 
 
 def test_before_any_view() -> None:
-    """Seven effects: item, own x 2, pair, combination, field x own x 2."""
+    """Eight effects: level, item, own x 2, pair, combination, field x own x 2."""
     posterior = SharedBelief(ITEM, ELEMENTS, FIELDS).posterior(2)
     np.testing.assert_allclose(posterior.mean, BASE_LOGIT)
     np.testing.assert_allclose(
@@ -38,3 +38,22 @@ def test_fields_differ() -> None:
     belief.learn(ArmCounts(views, views * truth))
     for item, best in ((0, 0), (5, 1)):
         assert ELEMENTS[belief.posterior(item).mean.argmax(), 0] == best
+
+
+def test_a_wrong_first_level_is_no_effect_of_what_is_shown() -> None:
+    """The first few views say 2%, all later ones 4%, of one combination per item only: it is the level that differs."""
+    belief = SharedBelief(ITEM, ELEMENTS, FIELDS)
+    belief.learn(ArmCounts(np.full(36, 10.0), np.full(36, 0.2)))
+    shown = np.where(np.arange(36) % 6 == 2, 20_000.0, 0.0)
+    belief.learn(ArmCounts(shown, shown * 0.04))
+    mean = belief.posterior(0).mean
+    np.testing.assert_allclose(rates(mean[2]), 0.04, rtol=0.05)
+    assert mean[2] - np.delete(mean, 2).mean() < 0.2 < np.log(2)
+
+
+def test_old_views_count_less() -> None:
+    belief = SharedBelief(ITEM, ELEMENTS, FIELDS, half_life=36 * 500)
+    for rate in (0.04, 0.02):
+        belief.learn(ArmCounts(np.full(36, 1_000.0), np.full(36, 1_000.0) * rate))
+    np.testing.assert_allclose(belief.counts.views, 1_250.0)
+    np.testing.assert_allclose(rates(belief.posterior(0).mean), 0.024, rtol=0.02)

@@ -23,6 +23,7 @@ class SuiteName(StrEnum):
     upworthy = "upworthy"
     aes = "aes"
     autoco = "autoco"
+    drift = "drift"
     latency = "latency"
     throughput = "throughput"
     ablation = "ablation"

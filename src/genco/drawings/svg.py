@@ -48,6 +48,10 @@ def polyline(points: Iterable[tuple[Number, Number]], css: str) -> Markup:
     return Markup('<polyline points="{}" class="{}"/>').format(" ".join(f"{_n(x)},{_n(y)}" for x, y in points), css)
 
 
+def polygon(points: Iterable[tuple[Number, Number]], css: str) -> Markup:
+    return Markup('<polygon points="{}" class="{}"/>').format(" ".join(f"{_n(x)},{_n(y)}" for x, y in points), css)
+
+
 def circle(x: Number, y: Number, radius: Number, css: str, title: str = "") -> Markup:
     inside = Markup("<title>{}</title>").format(title) if title else Markup("")
     return Markup('<circle cx="{}" cy="{}" r="{}" class="{}">{}</circle>').format(_n(x), _n(y), _n(radius), css, inside)

@@ -7,21 +7,23 @@ from numpy.typing import NDArray
 
 from genco.runtime.arm_posterior import ArmCounts, ArmModel, ArmPosterior
 
-REFIT_GROWTH = 1.3
+REFIT_GROWTH = 0.3
 
 
 class ArmBelief:
-    """Counts and posterior of one item's arms. elements: int32 [arm, slot].
+    """Counts and posterior of one item's arms. elements: int32 [arm, slot] · half_life: views after which a view counts
+    half, infinite = never.
 
-    The prior points are weighed anew when the views have grown by `REFIT_GROWTH`; between, the posterior is conditioned
-    on the new counts alone.
+    The prior points are weighed anew when new views are a share `REFIT_GROWTH` of those of the last time; between, the
+    posterior is conditioned on the new counts alone, and forgets nothing.
     """
 
-    def __init__(self, elements: NDArray[np.int32]) -> None:
+    def __init__(self, elements: NDArray[np.int32], half_life: float = np.inf) -> None:
         self._model = ArmModel(elements)
+        self._half_life = half_life
         self._posterior = self._model.prior()
         self.counts = ArmCounts(np.zeros(len(elements)), np.zeros(len(elements)))
-        self._fitted_at = 0.0
+        self._fitted_at, self._since = 0.0, 0.0
 
     def posterior(self, item: int) -> ArmPosterior:
         """The belief; `item` is 0."""
@@ -29,14 +31,15 @@ class ArmBelief:
 
     def learn(self, counts: ArmCounts) -> None:
         """Add new views and clicks [arm]."""
-        self.counts = self.counts + counts
-        views = float(self.counts.views.sum())
-        if views < REFIT_GROWTH * self._fitted_at:
+        new = float(counts.views.sum())
+        self.counts = self.counts.faded(0.5 ** (new / self._half_life)) + counts
+        self._since += new
+        if self._since < REFIT_GROWTH * self._fitted_at:
             self._posterior = self._posterior.given(counts)
             return
         mode = self._posterior.mean if self._fitted_at else _pooled_logit(self.counts)
         self._posterior = self._model.fit(self.counts, mode)
-        self._fitted_at = views
+        self._fitted_at, self._since = float(self.counts.views.sum()), 0.0
 
 
 def _pooled_logit(counts: ArmCounts) -> NDArray[np.float64]:

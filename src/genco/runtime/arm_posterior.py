@@ -65,6 +65,10 @@ class ArmCounts:
         clicked = np.bincount(arms, weights=clicks, minlength=num_arms).astype(np.float64)
         return cls(views, clicked)
 
+    def faded(self, share: float) -> ArmCounts:
+        """What is left when old views count less; share: in [0, 1]."""
+        return ArmCounts(self.views * share, self.clicks * share)
+
     def __add__(self, other: ArmCounts) -> ArmCounts:
         return ArmCounts(self.views + other.views, self.clicks + other.clicks)
 
@@ -94,6 +98,12 @@ class ArmPosterior:
         """What will be known once the outcome of more views [arm] is told: same mean, less uncertainty."""
         arms = np.flatnonzero(views)
         return ArmPosterior(self.mean, self._gain(arms, views[arms])[1]) if len(arms) else self
+
+    def draws(self, rng: np.random.Generator, num: int, width: float) -> Floats:
+        """Logits [num, arm] drawn from the belief, deviations multiplied by `width`."""
+        spread = self.covariance + JITTER * np.eye(len(self.mean))
+        root = linalg.cholesky(spread, lower=True, check_finite=False)
+        return np.asarray(self.mean + width * rng.standard_normal((num, len(root))) @ root.T)
 
     def _gain(self, arms: NDArray[np.int64], views: Floats) -> tuple[Floats, Floats]:
         """Kalman gain [arm, given arm] and the covariance left."""

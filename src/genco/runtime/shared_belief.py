@@ -7,55 +7,58 @@ determined weights. Without it a variance falls to zero while clicks are few, an
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg as linalg
 from numpy.typing import NDArray
 
 from genco.runtime.arm_effects import ArmEffects
-from genco.runtime.arm_posterior import BASE_LOGIT, ArmCounts, ArmPosterior, rates
+from genco.runtime.arm_posterior import BASE_DEVIATION, BASE_LOGIT, ArmCounts, ArmPosterior, rates
+from genco.runtime.arrow_matrix import ArrowInverse, arrow_inverse
 
 Floats = NDArray[np.float64]
-PRIOR_VARIANCE = {"item": 0.25, "own": 0.01, "pair": 0.0025, "combination": 0.0025}
+PRIOR_VARIANCE = {"level": BASE_DEVIATION**2, "item": 0.25, "own": 0.01, "pair": 0.0025, "combination": 0.0025}
 GROUP_VARIANCE = 0.0025
 PRIOR_WEIGHTS = 4.0
-ROUNDS = 5
+ROUNDS = 3
 
 
 class SharedBelief:
-    """Counts and posterior of all arms. item: [arm], ascending · elements: [arm, slot] · fields: [item, field].
+    """Counts and posterior of all arms. item: [arm], ascending · elements: [arm, slot] · fields: [item, field] ·
+    half_life: views after which a view counts half, infinite = never.
 
-    Every update expands the likelihood of all counts at the last mean (Laplace) and takes a few rounds of the variances
-    from where they were.
+    Every update takes a few rounds, from where they were, of Newton's step for the mean (Laplace) and of the variances.
     """
 
-    def __init__(self, item: NDArray[np.int32], elements: NDArray[np.int32], fields: NDArray[np.int32]) -> None:
+    def __init__(
+        self, item: NDArray[np.int32], elements: NDArray[np.int32], fields: NDArray[np.int32], half_life: float = np.inf
+    ) -> None:
+        self._half_life = half_life
         self._effects = ArmEffects(item, elements, fields)
         self._first = np.searchsorted(item, np.arange(int(item[-1]) + 2))
         self.counts = ArmCounts(np.zeros(len(item)), np.zeros(len(item)))
         self._base = BASE_LOGIT
         self.variance = {name: PRIOR_VARIANCE.get(name, GROUP_VARIANCE) for name in self._effects.blocks}
         self._mean = np.zeros(self._effects.num_weights)
-        self._covariance = np.diag(self._prior())
+        self._inverse = self._inverted(np.zeros((self._effects.num_weights, self._effects.num_weights)))
 
     def learn(self, counts: ArmCounts) -> None:
         """Add new views and clicks [arm]."""
         if not self.counts.views.any():
             clicks, views = counts.clicks.sum() + 0.5, counts.views.sum() + 1.0
             self._base = float(np.log(clicks / (views - clicks)))
-        self.counts = self.counts + counts
-        information, linear = self._statistics()
+        self.counts = self.counts.faded(0.5 ** (float(counts.views.sum()) / self._half_life)) + counts
         for _ in range(ROUNDS):
-            self._solve(information, linear)
+            self._solve()
             self._learn_variances()
-        self._solve(information, linear)
+        self._solve()
 
     def posterior(self, item: int) -> ArmPosterior:
         """Logits of the item's arms."""
         columns = self._effects.columns[self._first[item] : self._first[item + 1]]
-        used, place = np.unique(columns, return_inverse=True)
-        design = np.zeros((len(columns), len(used)))
-        np.put_along_axis(design, place.reshape(columns.shape), 1.0, axis=1)
-        covariance = design @ self._covariance[np.ix_(used, used)] @ design.T
-        return ArmPosterior(self._base + design @ self._mean[used], covariance)
+        rows, inverse = self._inverse.around(int(self._effects.cluster[item]))
+        place = np.empty(self._effects.num_weights, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        design = np.zeros((len(columns), len(rows)))
+        np.put_along_axis(design, place[columns], np.sqrt(self._prior())[columns], axis=1)
+        return ArmPosterior(self._base + self._mean[columns].sum(axis=1), design @ inverse @ design.T)
 
     def _prior(self) -> Floats:
         """Prior variance [weight]."""
@@ -73,19 +76,24 @@ class SharedBelief:
         information = (design.T @ design.multiply(precision[:, None])).toarray()
         return information, design.T @ (precision * logit + self.counts.clicks - self.counts.views * rate)
 
-    def _solve(self, information: Floats, linear: Floats) -> None:
-        """Posterior at the present variances."""
+    def _solve(self) -> None:
+        """Posterior at the present variances: a Newton step from the present mean."""
+        information, linear = self._statistics()
+        scale = np.sqrt(self._prior())
+        self._inverse = self._inverted(information)
+        self._mean = scale * self._inverse.times(scale * linear)
+
+    def _inverted(self, information: Floats) -> ArrowInverse:
+        """Posterior covariance of the weights divided by their prior deviations."""
         scale = np.sqrt(self._prior())
         inner = scale[:, None] * information * scale[None, :]
         inner[np.diag_indices_from(inner)] += 1.0
-        inverse = linalg.cho_solve(linalg.cho_factor(inner, lower=True, check_finite=False), np.eye(len(inner)))
-        self._covariance = scale[:, None] * inverse * scale[None, :]
-        self._mean = self._covariance @ linear
+        return arrow_inverse(inner, self._effects.shared, self._effects.local)
 
     def _learn_variances(self) -> None:
-        spread = np.diagonal(self._covariance)
+        left = self._inverse.diagonal()  # posterior over prior variance
         for name, weights in self._effects.blocks.items():
-            mean, variance = self._mean[weights], self.variance[name]
-            determined = max(len(mean) - float(spread[weights].sum()) / variance, 0.0)
+            mean = self._mean[weights]
+            determined = max(len(mean) - float(left[weights].sum()), 0.0)
             total = float(mean @ mean) + PRIOR_WEIGHTS * PRIOR_VARIANCE.get(name, GROUP_VARIANCE)
             self.variance[name] = total / (determined + PRIOR_WEIGHTS)

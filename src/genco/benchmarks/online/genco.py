@@ -12,6 +12,13 @@ from genco.runtime.arm_belief import ArmBelief
 from genco.runtime.arm_posterior import ArmCounts
 from genco.runtime.shared_belief import SharedBelief
 
+HALF_LIFE = 40_000.0
+
+
+def genco_half_life(arms: ArmTable, seed: int) -> GencoPolicy:
+    """The same with forgetting: a view counts half after `HALF_LIFE` more."""
+    return GencoPolicy(arms, seed, ArmPolicyConfig(half_life=HALF_LIFE))
+
 
 class GencoPolicy:
     """One belief over all arms, one plan per item; the same configuration for every table."""
@@ -21,10 +28,12 @@ class GencoPolicy:
         self._rng = stream(seed, "genco policy")
         self._first = arms.first
         self._belief: Belief = (
-            ArmBelief(arms.elements) if arms.num_items == 1 else SharedBelief(arms.item, arms.elements, arms.fields)
+            ArmBelief(arms.elements, config.half_life)
+            if arms.num_items == 1
+            else SharedBelief(arms.item, arms.elements, arms.fields, config.half_life)
         )
         bounds = zip(arms.first[:-1], arms.first[1:], strict=True)
-        self.plans = [ItemPlan(ItemArms(arms.elements[start:stop]), config) for start, stop in bounds]
+        self.plans = [ItemPlan(ItemArms(arms.elements[start:stop]), config, arms.num_items) for start, stop in bounds]
 
     def choose(self, items: NDArray[np.int32]) -> NDArray[np.int64]:
         chosen = np.empty(len(items), dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genco.benchmarks.online.genco import GencoPolicy
+from genco.benchmarks.online.genco import GencoPolicy, genco_half_life
 from genco.benchmarks.online.policy import PolicyFactory
 from genco.benchmarks.online.uniform import UniformPolicy
 from genco.benchmarks.peers.aes import aes
@@ -38,4 +38,4 @@ PEERS: dict[str, PolicyFactory] = {
     "mabwiser_thompson": mabwiser_thompson,
     "mabwiser_lin_ucb": mabwiser_lin_ucb,
 }
-POLICIES: dict[str, PolicyFactory] = {"genco": GencoPolicy, **PEERS}
+POLICIES: dict[str, PolicyFactory] = {"genco": GencoPolicy, "genco_half_life": genco_half_life, **PEERS}

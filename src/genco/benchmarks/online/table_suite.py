@@ -1,4 +1,4 @@
-"""What the suites of published tables share: units of work, the table and the summary by name."""
+"""What the suites of published tables share: units of work, the table, the figure and the summary by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from genco.benchmarks.online.pictures import value_panels
 from genco.benchmarks.online.runs import policy_summary, summary_table
 from genco.benchmarks.suite import Config, Row
 
@@ -32,6 +33,11 @@ def table(rows: pl.DataFrame, config: Config) -> str:
         own = rows.filter(pl.col("table") == name)
         parts.append(f"## {name}\n\n{summary_table(own, config['policies'])}")
     return f"# Online play\n\n{said}\n\n" + "\n".join(parts)
+
+
+def plot(rows: pl.DataFrame, config: Config) -> str:
+    """Cumulative value over views, a panel a table."""
+    return value_panels(rows, "table", config["policies"], "norm", "value of all views so far")
 
 
 def summary(rows: pl.DataFrame, config: Config) -> dict[str, Any]:

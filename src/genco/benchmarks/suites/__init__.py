@@ -14,6 +14,7 @@ SUITE_NAMES = (
     "upworthy",
     "aes",
     "autoco",
+    "drift",
     "latency",
     "throughput",
     "ablation",

@@ -8,7 +8,7 @@ from typing import Any
 from genco.benchmarks.online.loop import PlayConfig
 from genco.benchmarks.online.policies import PEERS
 from genco.benchmarks.online.runs import play_named
-from genco.benchmarks.online.table_suite import KEYS, summary, table, units
+from genco.benchmarks.online.table_suite import KEYS, plot, summary, table, units
 from genco.benchmarks.online.tables import aes_environment, table_files
 from genco.benchmarks.peer_names import chosen_peers
 from genco.benchmarks.suite import Config, Options, Progress, Row, Suite
@@ -42,4 +42,4 @@ def measure(unit: Row, config: Config, scratch: Path, progress: Progress) -> lis
     return play_named(unit["policy"], environment, play, unit["run"])
 
 
-SUITE = Suite("aes", KEYS, configuration, units, measure, table, summary=summary)
+SUITE = Suite("aes", KEYS, configuration, units, measure, table, plot, summary=summary)
