@@ -107,13 +107,13 @@ def test_both_arms_learn_from_the_rows_of_both(run: Path, second_run: Path, tmp_
         assert learner.round() == 40
         assert {learner._states[arm].num_rows for arm in (CONTROL, CANDIDATE)} == {20}
         shown = running.client.get("/v1/models").json()
-        rollout = shown["rollout"]
-        assert rollout["started_from"] == candidate != rollout["candidate"] and rollout["control"] != control
+        now = [arm["version"] for arm in shown["rollout"]["arms"]]
+        assert shown["rollout"]["started_from"] == candidate and not {control, candidate} & set(now)
         answering = {running.decide(product_of(running))["model_version"] for _ in range(30)}
-        assert answering == {rollout["control"], rollout["candidate"]}
+        assert answering == set(now)
         post(running, f"/{candidate}/rollback")  # by the name it began with
         assert running.client.get("/v1/models").json()["rollout"] is None
-        assert running.service.live.version.version == rollout["control"] and running.service.live.learning
+        assert running.service.live.version.version == now[0] and running.service.live.learning
         running.decide(product_of(running), defer_activation=False)
         running.travel(WINDOW + 3)
         assert learner.round() == 1  # the others were never shown
@@ -141,7 +141,7 @@ def test_a_rollout_goes_on_after_kill_9(run: Path, second_run: Path, tmp_path: P
         running_server.kill()
         running_server.start()
         rollout = running_server.client.get("/v1/models").json()["rollout"]
-        assert rollout["candidate"] == candidate and rollout["stage"] == 1
+        assert rollout["arms"][1]["version"] == candidate and rollout["stage"] == 1
         assert before == {a: running_server.decide(product, actor_id=a)["model_version"] for a in before}
 
 

@@ -19,15 +19,16 @@ from starlette.types import ASGIApp
 from genco.serving import control_schemas, schemas
 from genco.serving.edge import Edge
 from genco.serving.errors import ApiError, StoreUnavailableError
+from genco.serving.guard import Guard
 from genco.serving.learner import Learner
 from genco.serving.logs import request_id
-from genco.serving.routes import catalogue, controls, decide, events, health, models, personalizer, reports
+from genco.serving.routes import alarms, catalogue, controls, decide, events, health, models, personalizer, reports
 from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
 from genco.version import __version__
 
 _ROUTERS = tuple(
-    module.router for module in (decide, events, catalogue, controls, models, reports, personalizer, health)
+    module.router for module in (decide, events, catalogue, controls, models, alarms, reports, personalizer, health)
 )
 _BODIES = (
     schemas.DecideRequest,
@@ -47,7 +48,15 @@ _BODIES = (
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
-class Surface(Protocol):
+class Worker(Protocol):
+    """Works beside the requests, in threads of its own, between start and stop."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Surface(Worker, Protocol):
     """An application under a path of its own beside the API, such as the studio. It starts and stops with it."""
 
     @property
@@ -56,29 +65,24 @@ class Surface(Protocol):
     @property
     def app(self) -> ASGIApp: ...
 
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
 
 def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
     """The ASGI application; it closes the service when it stops."""
+    guard = Guard(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        learner = Learner(service)
-        learner.start()
-        for surface in surfaces:
-            surface.start()
+        workers: list[Worker] = [Learner(service), guard, *surfaces]
+        for worker in workers:
+            worker.start()
         yield
         service.stopping = True
-        for surface in surfaces:
-            await asyncio.to_thread(surface.stop)
-        await asyncio.to_thread(learner.stop)
+        for worker in reversed(workers):
+            await asyncio.to_thread(worker.stop)
         service.close()
 
     app = FastAPI(title="genco", version=__version__, lifespan=lifespan, redoc_url=None, docs_url=None)
-    app.state.service = service
+    app.state.service, app.state.guard = service, guard
     for router in _ROUTERS:
         app.include_router(router)
     for surface in surfaces:

@@ -20,6 +20,9 @@ _LEAST = {
     "max_body_bytes": 1_024.0,
     "learn_every_seconds": 0.0,
     "half_life_hours": 1e-3,
+    "guard_every_seconds": 0.0,
+    "guard_error_rate": 0.0,
+    "guard_latency_ms": 0.0,
 }
 
 
@@ -30,7 +33,8 @@ class ServiceConfig:
     says less · holdout: share of actors always served the baseline · reward_window_seconds: how long a decision waits
     for events · reward: one reward per decision and slot (`earliest`), or all rewards added (`sum`) · rate_per_second:
     requests of one key · max_body_bytes: of one request · learn_every_seconds: 0 = never · half_life_hours: of what was
-    learned."""
+    learned · guard_every_seconds: between looks at a rollout, 0 = never · guard_error_rate, guard_latency_ms: limits of
+    `guardrails.Limits`."""
 
     mode: str = "online"
     durability: str = "process"
@@ -42,6 +46,9 @@ class ServiceConfig:
     max_body_bytes: int = 4 * 1024 * 1024
     learn_every_seconds: float = 60.0
     half_life_hours: float = 720.0
+    guard_every_seconds: float = 2.0
+    guard_error_rate: float = 0.01
+    guard_latency_ms: float = 100.0
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():

@@ -21,6 +21,7 @@ from genco.errors import CheckpointError
 from genco.policies.optimizer import Optimizer, load, model_version
 from genco.runtime.reward_model import RewardModel
 from genco.serving import registry, rollout
+from genco.serving.alarms import CANDIDATE_UNUSABLE, raise_alarm
 from genco.serving.arms import Arm, Serving
 from genco.serving.clock import Clock
 from genco.serving.control_store import changes_in_force
@@ -99,8 +100,13 @@ class LiveModel:
             self.serving = Serving(self.serving.control, self._arm_named(under_way.candidate), under_way)
         except ApiError:
             log.exception("%s, its rollout has ended", UNUSABLE)
-            now = self._clock.now()
-            self._write(lambda connection: rollout.end(connection, under_way.number, UNUSABLE, now))
+            self._write(lambda connection: self._end_unusable(connection, under_way))
+
+    def _end_unusable(self, connection: Connection, under_way: Rollout) -> None:
+        now = self._clock.now()
+        rollout.end(connection, under_way.number, UNUSABLE, now)
+        detail = {"rollout": under_way.number, "version": under_way.candidate}
+        raise_alarm(connection, CANDIDATE_UNUSABLE, detail, now)
 
     def register(self, path: Path, trained_to: int | None = None) -> ModelVersion:
         """Make a run known, so that it can be promoted. trained_to: what the service decided before is in its training.

@@ -23,6 +23,11 @@ class Metrics:
         self.swaps = Counter("genco_model_swaps", "Changes of the served model.", ("why",), registry=registry)
         self.learn_seconds = Gauge("genco_learn_seconds", "Length of the last round of learning.", registry=registry)
         self.learn_failures = Counter("genco_learn_failures", "Rounds of learning that failed.", registry=registry)
+        self.rollout_share = Gauge("genco_rollout_share", "Of actors that the candidate answers.", registry=registry)
+        self.open_alarms = Gauge("genco_open_alarms", "Alarms nobody has closed.", ("name",), registry=registry)
+        self.guardrail_rollbacks = Counter(
+            "genco_guardrail_rollbacks", "Rollouts a guardrail ended.", ("guardrail",), registry=registry
+        )
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from genco.serving.errors import ApiError
 from genco.serving.tables import rollouts
 
-CONTROL, CANDIDATE = "control", "candidate"
+CONTROL: Final = "control"
+CANDIDATE: Final = "candidate"
 STAGES = (1.0, 5.0, 10.0, 25.0, 50.0, 100.0)
 FINISHED, BY_HAND = "finished", "rolled back by hand"
 

@@ -172,14 +172,34 @@ class ModelOut(BaseModel):
     served: bool
 
 
+class ArmOut(BaseModel):
+    """One arm. decisions: of this stage, by the guard's last look · mean_reward: of a decision, of rewards that came in
+    time · error_rate, p99_ms: of its choices in the last ten minutes, null = too few."""
+
+    arm: Literal["control", "candidate"]
+    version: str
+    decisions: int = 0
+    mean_reward: float | None = None
+    error_rate: float | None = None
+    p99_ms: float | None = None
+
+
+class DifferenceOut(BaseModel):
+    """Mean reward of the candidate less that of the control, and its 95% interval, which holds at all times at once."""
+
+    point: float
+    low: float
+    high: float
+
+
 class RolloutOut(BaseModel):
-    """A rollout under way. candidate: the version now · started_from: the one it began with · control: what the others
-    are served · stage: place in `stages` (percent) · started_at, stage_at: microseconds."""
+    """A rollout under way. started_from: the version it began with · stage: place in `stages` (percent) · started_at,
+    stage_at: microseconds · difference: null = too few decisions."""
 
     number: int
-    candidate: str
     started_from: str
-    control: str
+    arms: list[ArmOut]
+    difference: DifferenceOut | None
     stages: list[float]
     stage: int
     minutes: float
@@ -194,6 +214,21 @@ class ModelsAnswer(BaseModel):
     learning: bool
     rollout: RolloutOut | None
     models: list[ModelOut]
+
+
+class AlarmOut(BaseModel):
+    """since: microseconds · detail: the figures that raised it."""
+
+    number: int
+    name: str
+    since: int
+    detail: dict[str, Any]
+
+
+class AlarmsAnswer(BaseModel):
+    """Alarms nobody has closed, newest first."""
+
+    alarms: list[AlarmOut]
 
 
 class CombinationOut(BaseModel):

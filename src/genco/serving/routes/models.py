@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -15,12 +16,12 @@ from genco.serving import registry
 from genco.serving.arms import Serving
 from genco.serving.decider import ONLINE
 from genco.serving.errors import ApiError
+from genco.serving.guardrails import Evidence, difference
 from genco.serving.keys import Key
 from genco.serving.registry import ModelVersion
-from genco.serving.rollout import Plan
+from genco.serving.rollout import CANDIDATE, CONTROL, Plan
 from genco.serving.routes.body import answer, described, parsed, read_body, service_of
-from genco.serving.schemas import ModelOut, ModelsAnswer, PromoteIn, RolloutOut, RunIn
-from genco.serving.service import Service
+from genco.serving.schemas import ArmOut, DifferenceOut, ModelOut, ModelsAnswer, PromoteIn, RolloutOut, RunIn
 
 router = APIRouter(tags=["models"])
 
@@ -30,7 +31,7 @@ async def models(request: Request) -> Response:
     """Versions that can be served, newest first."""
     service = service_of(request)
     await service.gate.require(request, "read")
-    return await _all(service)
+    return await _all(request)
 
 
 @router.post("/v1/models", response_model=ModelsAnswer, **described(RunIn, 413, 422))
@@ -41,7 +42,7 @@ async def register(request: Request) -> Response:
     path = Path(parsed(RunIn, await read_body(request)).path)
     entry = await asyncio.to_thread(service.live.register, path)
     await service.act(key, "register_model", {"version": entry.version, "path": entry.path})
-    return await _all(service)
+    return await _all(request)
 
 
 @router.post("/v1/models/{version}/promote", response_model=ModelsAnswer, **described(PromoteIn, 404, 409, 413, 422))
@@ -51,13 +52,13 @@ async def promote(request: Request, version: str) -> Response:
     key = await service.gate.require(request, "admin")
     ask = parsed(PromoteIn, await read_body(request) or b"{}")
     if not ask.staged:
-        return await _change(service, key, "promote_model", version, service.live.promote)
+        return await _change(request, key, "promote_model", version, service.live.promote)
     if service.config.mode != ONLINE:
         raise ApiError(409, "not_online", f"Only in mode online do two models answer. Found {service.config.mode}.")
     plan = Plan(tuple(ask.stages), ask.minutes, ask.min_decisions)
     begun = await asyncio.to_thread(service.live.begin_rollout, version, plan)
     await service.act(key, "begin_rollout", {"version": version, "rollout": begun.number, **asdict(plan)})
-    return await _all(service)
+    return await _all(request)
 
 
 @router.post("/v1/models/{version}/advance", response_model=ModelsAnswer, **described(None, 404, 409, 422))
@@ -65,7 +66,7 @@ async def advance(request: Request, version: str) -> Response:
     """Enter the next stage of this version's rollout now."""
     service = service_of(request)
     key = await service.gate.require(request, "admin")
-    return await _change(service, key, "advance_rollout", version, service.live.advance)
+    return await _change(request, key, "advance_rollout", version, service.live.advance)
 
 
 @router.post("/v1/models/{version}/rollback", response_model=ModelsAnswer, **described(None, 404, 409, 422))
@@ -74,37 +75,55 @@ async def rollback(request: Request, version: str) -> Response:
     rolled out, everybody is served the other one again, and its learning goes on."""
     service = service_of(request)
     key = await service.gate.require(request, "admin")
-    return await _change(service, key, "roll_back_model", version, service.live.roll_back)
+    return await _change(request, key, "roll_back_model", version, service.live.roll_back)
 
 
 async def _change(
-    service: Service, key: Key, act: str, version: str, change: Callable[[str], ModelVersion]
+    request: Request, key: Key, act: str, version: str, change: Callable[[str], ModelVersion]
 ) -> Response:
+    service = service_of(request)
     now_served = await asyncio.to_thread(change, version)
     await service.act(key, act, {"version": version, "served": now_served.version})
-    return await _all(service)
+    return await _all(request)
 
 
-async def _all(service: Service) -> Response:
+async def _all(request: Request) -> Response:
+    service = service_of(request)
     found = await asyncio.to_thread(registry.versions, service.engine)
+    serving = service.live.serving
+    rollout = None if serving.rollout is None else _rollout(serving, request.app.state.guard.evidence(serving.rollout))
     models = [ModelOut(**vars(entry)) for entry in found]
-    return answer(ModelsAnswer(learning=service.live.learning, rollout=_rollout(service.live.serving), models=models))
+    return answer(ModelsAnswer(learning=service.live.learning, rollout=rollout, models=models))
 
 
-def _rollout(serving: Serving) -> RolloutOut | None:
+def _rollout(serving: Serving, evidence: Evidence | None) -> RolloutOut:
     under_way = serving.rollout
-    if under_way is None:
-        return None
-    plan = under_way.plan
+    assert under_way is not None
+    found = None if evidence is None else difference(evidence.decisions, evidence.reward)
     return RolloutOut(
         number=under_way.number,
-        candidate=under_way.candidate,
         started_from=under_way.started_from,
-        control=serving.control.version.version,
-        stages=list(plan.stages),
+        arms=[_arm(serving, 0, CONTROL, evidence), _arm(serving, 1, CANDIDATE, evidence)],
+        difference=None if found is None else DifferenceOut(point=found[0], low=found[1], high=found[2]),
+        stages=list(under_way.plan.stages),
         stage=under_way.stage,
-        minutes=plan.minutes,
-        min_decisions=plan.min_decisions,
+        minutes=under_way.plan.minutes,
+        min_decisions=under_way.plan.min_decisions,
         started_at=under_way.started_at,
         stage_at=under_way.stage_at,
+    )
+
+
+def _arm(serving: Serving, place: int, name: Literal["control", "candidate"], evidence: Evidence | None) -> ArmOut:
+    version = serving.model(name).version
+    if evidence is None:
+        return ArmOut(arm=name, version=version)
+    num, recent = int(evidence.decisions[place].sum()), evidence.recent[place]
+    return ArmOut(
+        arm=name,
+        version=version,
+        decisions=num,
+        mean_reward=float(evidence.reward[place].sum()) / num if num else None,
+        error_rate=recent.error_rate if recent.num else None,
+        p99_ms=recent.p99_ms,
     )
