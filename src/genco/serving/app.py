@@ -25,6 +25,7 @@ from genco.serving.logs import request_id
 from genco.serving.routes import alarms, catalogue, controls, decide, events, health, models, personalizer, reports
 from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
+from genco.serving.shortcut import Shortcut
 from genco.version import __version__
 
 _ROUTERS = tuple(
@@ -93,7 +94,7 @@ def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
         app.add_exception_handler(unavailable, _unavailable)
     app.add_exception_handler(Exception, _fault)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    return Edge(app, service.metrics)
+    return Edge(Shortcut(app, _fault), service.metrics)
 
 
 async def _api_error(_: Request, error: Exception) -> Response:
