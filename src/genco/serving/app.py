@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from genco.serving import control_schemas, schemas
+from genco.serving import catalogue_schemas, control_schemas, schemas
 from genco.serving.edge import Edge
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.guard import Guard
@@ -36,7 +36,7 @@ _BODIES = (
     schemas.EventsIn,
     schemas.EventIn,
     schemas.RewardIn,
-    schemas.CatalogueChange,
+    catalogue_schemas.CatalogueChange,
     control_schemas.ControlsIn,
     control_schemas.PreviewIn,
     schemas.RunIn,
