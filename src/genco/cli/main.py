@@ -16,6 +16,7 @@ from genco.cli.keys_command import keys
 from genco.cli.report_command import report
 from genco.cli.serve_command import serve
 from genco.cli.simulate_command import simulate
+from genco.cli.studio_command import studio
 from genco.cli.train_command import train
 from genco.cli.users_command import users
 from genco.cli.validate_command import validate
@@ -51,6 +52,7 @@ app.command("generate")(generate)
 app.command("report")(report)
 app.command("bench")(bench)
 app.command("serve")(serve)
+app.command("studio")(studio)
 app.command("export")(export)
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")

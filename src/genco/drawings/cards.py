@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from genco.drawings.pictures import Pictures, placeholder
+from genco.drawings.pictures import PictureSource, placeholder
 from genco.drawings.waterfall import exact_sum, waterfall
 from genco.drawings.words import clean, rate
 from genco.evaluation.element_table import ElementView
@@ -36,7 +36,7 @@ class Card:
     exact_sum: str
 
 
-def card(rank: int, shown: ShownCombination, pictures: Pictures) -> Card:
+def card(rank: int, shown: ShownCombination, pictures: PictureSource) -> Card:
     """Arrange the elements: first picture, first title (else first text), tags, and all else as lines."""
     left = [(step.slot, step.element) for step in shown.steps]
     picture = _take(left, lambda element: bool(element.image_uri) or _is(element, PICTURES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from typing import Protocol
 
 from markupsafe import Markup
 
@@ -14,6 +15,14 @@ from genco.evaluation.element_table import ElementView
 MAX_BYTES = 400_000
 MAX_THUMBNAIL = 20_000
 _KINDS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+
+
+class PictureSource(Protocol):
+    """Where a card finds its picture."""
+
+    def uri(self, element: ElementView) -> str | None:
+        """An address the page may show, None where there is no picture."""
+        ...
 
 
 class Pictures:
@@ -42,15 +51,21 @@ class Pictures:
         return uri if uri is not None and len(uri) <= MAX_THUMBNAIL else None
 
     def _data_uri(self, relative: str) -> str | None:
-        try:
-            file = (self._folder / relative).resolve()
-            if not file.is_relative_to(self._folder) or not file.is_file() or file.stat().st_size > MAX_BYTES:
-                return None
-            content = file.read_bytes()
-        except (OSError, ValueError):
+        found = picture_file(self._folder, relative, MAX_BYTES)
+        return None if found is None else f"data:{found[0]};base64,{base64.b64encode(found[1]).decode()}"
+
+
+def picture_file(folder: Path, relative: str, max_bytes: int) -> tuple[str, bytes] | None:
+    """Media type and content of a PNG, JPEG, GIF or WebP file inside `folder`, told by its first bytes, else None."""
+    try:
+        file = (folder / relative).resolve()
+        if not file.is_relative_to(folder.resolve()) or not file.is_file() or file.stat().st_size > max_bytes:
             return None
-        kind = _kind(content)
-        return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else None
+        content = file.read_bytes()
+    except (OSError, ValueError):
+        return None
+    kind = _kind(content)
+    return (kind, content) if kind else None
 
 
 def _kind(content: bytes) -> str | None:

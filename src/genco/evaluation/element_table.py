@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,32 +116,54 @@ def _whole_products(owners: NDArray[np.int32], max_rows: int) -> int:
 def _rows(
     optimizer: Optimizer, counts: ElementCounts, context: NDArray[np.float32], shown: NDArray[np.int32]
 ) -> list[ElementRow]:
-    catalogue, bound = optimizer.catalogue, optimizer.policy.bound
+    catalogue = optimizer.catalogue
+
+    def members(product: int, part: int) -> NDArray[np.int32]:
+        mine = (catalogue.element_product == product) & (catalogue.element_component == part)
+        return np.flatnonzero(mine).astype(np.int32)
+
+    impressions, clicks = counts.impressions[:, :-1].sum(axis=0), counts.reward[:, :-1].sum(axis=0)
     busiest = int(counts.product_impressions.argmax())
+    return element_rows(optimizer, impressions, clicks, context, shown, members, busiest)
+
+
+def element_rows(
+    optimizer: Optimizer,
+    impressions: NDArray[np.number],
+    clicks: NDArray[np.number],
+    context: NDArray[np.float32],
+    shown: NDArray[np.int32],
+    members: Callable[[int, int], NDArray[np.int32]],
+    busiest: int,
+) -> list[ElementRow]:
+    """Rows of the elements `shown`, each labelled among all of its product and component.
+
+    impressions, clicks: by element, over all slots of its component · context: [num_context] · members: element rows of
+    a product (-1 = shared) and component · busiest: the product that shared elements are judged on.
+    """
+    catalogue, bound = optimizer.catalogue, optimizer.policy.bound
     slots = component_slots(catalogue)
     found: dict[int, ElementRow] = {}
     owner, component = catalogue.element_product[shown], catalogue.element_component[shown]
     for product, part in sorted(set(zip(owner.tolist(), component.tolist(), strict=True))):
-        members = np.flatnonzero((catalogue.element_product == product) & (catalogue.element_component == part))
-        elements = members.astype(np.int32)
+        elements = members(product, part)
         judged = product if product >= 0 else busiest
         credit = contributions(bound, judged, slots[part], context, elements)
         empty = None
         if not all(catalogue.slots[slot].required for slot in slots[part]):
             empty = float(contributions(bound, judged, slots[part], context, NO_ELEMENT).mean[0])
-        impressions = counts.impressions[:, elements].sum(axis=0)
-        clicks = counts.reward[:, elements].sum(axis=0)
+        seen, clicked = impressions[elements].astype(np.float64), clicks[elements].astype(np.float64)
         status = [str(catalogue.elements["status"][int(row)]) for row in elements]
-        labels = element_labels(status, impressions, credit.mean, credit.low, credit.high, empty)
+        labels = element_labels(status, seen, credit.mean, credit.low, credit.high, empty)
         for i, row in enumerate(elements.tolist()):
             found[row] = ElementRow(
                 product_id=None if product < 0 else str(catalogue.products["product_id"][product]),
                 element=element_view(catalogue, row, slots[part][0]),
                 status=status[i],
                 label=labels[i],
-                impressions=float(impressions[i]),
-                clicks=float(clicks[i]),
-                ctr=float(clicks[i] / impressions[i]) if impressions[i] > 0 else None,
+                impressions=float(seen[i]),
+                clicks=float(clicked[i]),
+                ctr=float(clicked[i] / seen[i]) if seen[i] > 0 else None,
                 contribution=float(credit.mean[i]),
                 ci_low=float(credit.low[i]),
                 ci_high=float(credit.high[i]),

@@ -69,33 +69,50 @@ def shown_product(
     request = policy.request(wanted.product, wanted.context)
     best = policy.propose(request, NUM_PROPOSALS, policy.rng("report", wanted.product))
     kept = _different_elements(optimizer, best.rows)[:num]
-    positions, rows = best.positions[kept], best.rows[kept]
-    credit = policy.attribution(request, positions)
     average = float(policy.click_probability(request, np.zeros(1, dtype=np.float32))[0])
-    deviation = _deviation(optimizer, request, positions, credit, impressions, average)
-    slope, intercept = policy.bound.model.calibration
-    appeal = float(policy.bound.appeal(wanted.product, wanted.context))
-    uplift = credit.total.sum(axis=1).astype(np.float64)
-    logit = appeal + slope * uplift + intercept
-    actual = _true_probability(truth, wanted, rows)
     return ShownProduct(
         product_id=str(optimizer.catalogue.products["product_id"][wanted.product]),
         context={name: str(value) for name, value in wanted.values.items()},
         impressions=impressions,
         average=average,
-        combinations=tuple(
-            ShownCombination(
-                steps=_steps(optimizer, rows[i], credit, i),
-                appeal=appeal,
-                calibration=float((slope - 1) * uplift[i] + intercept),
-                logit=float(logit[i]),
-                click_probability=float(_sigmoid(logit[i])),
-                low=float(_sigmoid(logit[i] - Z_95 * deviation[i])),
-                high=float(_sigmoid(logit[i] + Z_95 * deviation[i])),
-                truth=None if actual is None else float(actual[i]),
-            )
-            for i in range(len(positions))
-        ),
+        combinations=explained(optimizer, request, best.positions[kept], impressions, wanted, truth),
+    )
+
+
+def explained(
+    optimizer: Optimizer,
+    request: Request,
+    positions: NDArray[np.int32],
+    impressions: float,
+    wanted: ReportRequest | None = None,
+    truth: Truth | None = None,
+) -> tuple[ShownCombination, ...]:
+    """Combinations `positions` [batch, slot] of a request, from the product's appeal to the predicted rate.
+
+    wanted: the request as the truth knows it.
+    """
+    policy = optimizer.policy
+    rows = policy.rows(request.space, positions)
+    credit = policy.attribution(request, positions)
+    average = float(policy.click_probability(request, np.zeros(1, dtype=np.float32))[0])
+    deviation = _deviation(optimizer, request, positions, credit, impressions, average)
+    slope, intercept = policy.bound.model.calibration
+    appeal = float(policy.bound.appeal(request.product, request.context))
+    uplift = credit.total.sum(axis=1).astype(np.float64)
+    logit = appeal + slope * uplift + intercept
+    actual = None if wanted is None else _true_probability(truth, wanted, rows)
+    return tuple(
+        ShownCombination(
+            steps=_steps(optimizer, rows[i], credit, i),
+            appeal=appeal,
+            calibration=float((slope - 1) * uplift[i] + intercept),
+            logit=float(logit[i]),
+            click_probability=float(_sigmoid(logit[i])),
+            low=float(_sigmoid(logit[i] - Z_95 * deviation[i])),
+            high=float(_sigmoid(logit[i] + Z_95 * deviation[i])),
+            truth=None if actual is None else float(actual[i]),
+        )
+        for i in range(len(positions))
     )
 
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from genco.serving.audit import note
 from genco.serving.auth import Gate
-from genco.serving.bulk_insert import insert_rows
 from genco.serving.clock import Clock
 from genco.serving.config import ServiceConfig
 from genco.serving.controls import Controls
@@ -68,4 +67,4 @@ class Service:
 
 
 def _insert_decisions(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    insert_rows(connection, decisions, rows)
+    connection.execute(insert(decisions), rows)

@@ -21,12 +21,13 @@ POLICY_WORDS = {
 
 
 def _drawn(shown: Overview) -> dict[str, Any]:
-    """What the charts read."""
+    """What the charts read; of a period that is not over only the lift."""
     points = shown.points
+    over = [point.start + shown.period <= shown.until for point in points]
     columns = {
         "start": [point.start // 1_000_000 for point in points],
-        "impressions": [point.impressions for point in points],
-        "rate": [point.clicks / point.impressions for point in points],
+        "impressions": [point.impressions if done else None for point, done in zip(points, over, strict=True)],
+        "rate": [point.clicks / point.impressions if done else None for point, done in zip(points, over, strict=True)],
         "lift": [point.lift.value for point in points],
         "low": [point.lift.low for point in points],
         "high": [point.lift.high for point in points],

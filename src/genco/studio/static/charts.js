@@ -20,7 +20,7 @@
       return {
         data: [points.start, points.low, points.high, points.lift],
         bands: [{ series: [2, 1], fill: faded("--help", 18) }],
-        series: [{}, { label: "from", stroke: "transparent", value: percent(1) }, { label: "to", stroke: "transparent", value: percent(1) },
+        series: [{}, { label: "from", stroke: "transparent", points: { show: false }, value: percent(1) }, { label: "to", stroke: "transparent", points: { show: false }, value: percent(1) },
           { label: "lift", stroke: colour("--help"), width: 2, value: percent(1) }],
         axes: [axis(), axis({ size: 58, values: function (_, all) { return all.map(function (v) { return Math.round(100 * v) + "%"; }); } })],
         scales: { y: { range: function (_, low, high) { return [Math.min(low, 0), Math.max(high, 0.05)]; } } },
@@ -29,7 +29,7 @@
     traffic: function (points) {
       return {
         data: [points.start, points.impressions, points.rate],
-        series: [{}, { label: "impressions", scale: "n", stroke: colour("--edge"), fill: faded("--edge", 25), width: 1, paths: uPlot.paths.stepped({ align: 1 }) },
+        series: [{}, { label: "impressions", scale: "n", stroke: colour("--edge"), fill: faded("--edge", 25), width: 1, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) },
           { label: "click rate", scale: "rate", stroke: colour("--help"), width: 2, value: percent(2) }],
         axes: [axis(), axis({ scale: "n", size: 58 }),
           axis({ scale: "rate", side: 1, size: 52, grid: { show: false }, values: function (_, all) { return all.map(function (v) { return (100 * v).toFixed(1) + "%"; }); } })],

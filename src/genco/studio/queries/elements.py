@@ -1,0 +1,156 @@
+"""The table of elements: searched, filtered, sorted, one page of it, with totals that add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genco.evaluation.element_labels import LABEL_RULES
+from genco.evaluation.element_table import ElementRow, component_slots, element_rows
+from genco.evaluation.report_data import average_context
+from genco.serving.errors import ApiError
+from genco.studio.queries.paging import Paging, paging, rates, sorted_rows
+from genco.studio.studio import Studio
+from genco.studio.tally import Counts
+
+SORTS = ("impressions", "clicks", "rate")
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Total:
+    """Impressions and clicks of one component over its slots.
+
+    found: of the elements listed on all pages · rest: of all others · empty: places left empty · gone: of elements that
+    the catalogue lacks. They add up to slots x impressions.
+    """
+
+    component: str
+    num_slots: int
+    num_found: int
+    num_rest: int
+    found: tuple[int, int]
+    rest: tuple[int, int]
+    empty: tuple[int, int]
+    gone: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Elements:
+    """product_id, search, component, status, sort, descending: as asked · impressions, clicks: shown decisions of
+    products of the catalogue · totals: by component."""
+
+    until: int
+    product_id: str
+    search: str
+    component: str
+    status: str
+    sort: str
+    descending: bool
+    components: tuple[str, ...]
+    impressions: int
+    clicks: int
+    paging: Paging
+    rows: tuple[ElementRow, ...]
+    totals: tuple[Total, ...]
+    label_rules: dict[str, str]
+
+
+def elements(
+    studio: Studio, product_id: str, search: str, component: str, status: str, sort: str, descending: bool, page: int
+) -> Elements:
+    """One page of the elements; filters that are "" let everything through.
+
+    Raises `ApiError` 404 for an unknown product.
+    """
+    counts, index = studio.tally.counts, studio.index
+    catalogue = index.catalogue
+    chosen = _chosen(studio, product_id, search, component, status)
+    rows = sorted_rows(chosen, _values(counts, sort), descending)
+    place = paging(len(rows), page, PAGE_SIZE)
+    shown = rows[place.first : place.first + place.size].astype(np.int32)
+    return Elements(
+        until=counts.until,
+        product_id=product_id,
+        search=search,
+        component=component,
+        status=status,
+        sort=sort,
+        descending=descending,
+        components=catalogue.components,
+        impressions=int(counts.product[0].sum()),
+        clicks=int(counts.product[1].sum()),
+        paging=place,
+        rows=tuple(rows_of(studio, shown, average_context(studio.service.model.optimizer))),
+        totals=_totals(studio, counts, chosen),
+        label_rules=LABEL_RULES,
+    )
+
+
+def rows_of(studio: Studio, shown: NDArray[np.int32], context: NDArray[np.float32]) -> list[ElementRow]:
+    """Rows of elements with counts, labels and contributions in a context."""
+    counts, index = studio.tally.counts, studio.index
+    impressions, clicks = counts.element
+    busiest = int(counts.product[0].argmax())
+    return element_rows(studio.service.model.optimizer, impressions, clicks, context, shown, index.members, busiest)
+
+
+def _chosen(studio: Studio, product_id: str, search: str, component: str, status: str) -> NDArray[np.int32]:
+    """Element rows that pass the filters, ascending; those of a component that no slot shows are left out."""
+    index = studio.index
+    catalogue = index.catalogue
+    keep = catalogue.element_component >= 0
+    if component:
+        wanted = catalogue.components.index(component) if component in catalogue.components else -2
+        keep &= catalogue.element_component == wanted
+    if status:
+        keep &= (catalogue.elements["status"] == status).to_numpy()
+    if search:
+        keep &= index.find_elements(search)
+    if not product_id:
+        return np.flatnonzero(keep).astype(np.int32)
+    if product_id not in catalogue.product_rows:
+        raise ApiError(404, "unknown_product", f"The catalogue has no product {product_id!r}.")
+    mine = np.sort(index.of_product(catalogue.product_rows[product_id]))
+    return mine[keep[mine]]
+
+
+def _totals(studio: Studio, counts: Counts, chosen: NDArray[np.int32]) -> tuple[Total, ...]:
+    catalogue = studio.index.catalogue
+    component = catalogue.element_component
+    num_parts = len(catalogue.components)
+
+    def by_part(rows: NDArray[np.int32] | None, values: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        parts = component if rows is None else component[rows]
+        weights = values if rows is None or values is None else values[rows]
+        known = parts >= 0
+        found = np.bincount(parts[known], None if weights is None else weights[known], num_parts)
+        return found.astype(np.int64)
+
+    num_all, num_found = by_part(None, None), by_part(chosen, None)
+    everything = [by_part(None, counts.element[i]) for i in (0, 1)]
+    found = [by_part(chosen, counts.element[i]) for i in (0, 1)]
+    return tuple(
+        Total(
+            component=name,
+            num_slots=len(slots),
+            num_found=int(num_found[part]),
+            num_rest=int(num_all[part] - num_found[part]),
+            found=(int(found[0][part]), int(found[1][part])),
+            rest=(int(everything[0][part] - found[0][part]), int(everything[1][part] - found[1][part])),
+            empty=_over(counts.empty, slots),
+            gone=_over(counts.unknown, slots),
+        )
+        for part, (name, slots) in enumerate(zip(catalogue.components, component_slots(catalogue), strict=True))
+    )
+
+
+def _over(counts: NDArray[np.int64], slots: tuple[int, ...]) -> tuple[int, int]:
+    impressions, clicks = counts[:, list(slots)].sum(axis=1)
+    return int(impressions), int(clicks)
+
+
+def _values(counts: Counts, sort: str) -> NDArray[np.number]:
+    return rates(counts.element) if sort == "rate" else counts.element[SORTS.index(sort)]

@@ -1,0 +1,203 @@
+"""Products, product and elements in a browser: readable by everyone, and equal to their twins and the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.kits.running_service import RunningService
+from tests.kits.studio_pages import check_page
+
+from genco.data.catalogue import Catalogue
+from genco.serving.reports import shown_combinations, shown_elements
+from genco.serving.store import open_store
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@pytest.fixture(scope="module")
+def shown(studio: RunningService, catalogue: Catalogue) -> int:
+    """Some traffic, counted by the studio; how many impressions there are in all."""
+    products = catalogue.products["product_id"].to_list()
+    made = [studio.decide(products[i % 5], actor_id=f"a{i}", defer_activation=False) for i in range(60)]
+    studio.report(*({"event_id": row["event_id"], "kind": "click"} for row in made[::4]))
+    store = open_store(studio.store)
+    with store.connect() as connection:
+        total = sum(row.impressions for row in shown_combinations(connection))
+    store.dispose()
+    return total
+
+
+def twin(page: Page, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = page.request.get(path).json()
+    return found
+
+
+def wait_for(page: Page, impressions: int) -> dict[str, Any]:
+    """The overview's twin once it has counted them."""
+    for _ in range(100):
+        found = twin(page, "/studio/overview.json")
+        if found["impressions"] == impressions:
+            return found
+        page.wait_for_timeout(200)
+    raise AssertionError(f"{impressions} impressions should be counted. Found {found['impressions']}.")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/studio/", "overview"),
+        ("/studio/products", "products"),
+        ("/studio/products?search=nothing+like+it", "products-none"),
+        ("/studio/product?id=p00001", "product"),
+        ("/studio/elements?search=e000001", "elements"),
+    ],
+)
+def test_pages_are_readable_by_everyone(page: Page, shown: int, path: str, name: str) -> None:
+    wait_for(page, shown)
+    check_page(page, path, name)
+
+
+def test_page_twin_and_store_have_the_same_figures(
+    page: Page, studio: RunningService, catalogue: Catalogue, shown: int
+) -> None:
+    overview = wait_for(page, shown)
+    store = open_store(studio.store)
+    with store.connect() as connection:
+        rows = shown_combinations(connection)
+    store.dispose()
+    assert overview["clicks"] == sum(row.clicks for row in rows)
+    assert sum(row["impressions"] for row in overview["traffic"]) == shown
+    assert sum(point["impressions"] for point in overview["points"]) == shown
+    page.goto("/studio/")
+    assert f"{shown:,}" in page.locator(".tile", has_text="Traffic").inner_text()
+
+    products = twin(page, "/studio/products.json")
+    by_product = {row["product_id"]: (row["impressions"], row["clicks"]) for row in products["rows"]}
+    for product_id, figures in by_product.items():
+        mine = [row for row in rows if row.product_id == product_id]
+        assert figures == (sum(row.impressions for row in mine), sum(row.clicks for row in mine))
+    page.goto("/studio/products")
+    first = products["rows"][0]
+    assert str(first["impressions"]) in page.locator("tbody tr").first.inner_text()
+
+    expected: dict[str | None, list[int]] = {}
+    for row in shown_elements(rows, catalogue):
+        count = expected.setdefault(row.element_id, [0, 0])
+        count[0] += row.impressions
+        count[1] += row.clicks
+    found = {}
+    for number in range(1, 5):
+        for row in twin(page, f"/studio/elements.json?page={number}")["rows"]:
+            found[row["element"]["element_id"]] = [row["impressions"], row["clicks"]]
+    assert {name: count for name, count in found.items() if count[0]} == {
+        name: count for name, count in expected.items() if name is not None
+    }
+    for total in twin(page, "/studio/elements.json")["totals"]:
+        for i, whole in enumerate((shown, overview["clicks"])):
+            parts = sum(total[part][i] for part in ("found", "rest", "empty", "gone"))
+            assert parts == total["num_slots"] * whole
+
+
+def test_searching_filtering_and_sorting_products(page: Page, shown: int) -> None:
+    wait_for(page, shown)
+    page.goto("/studio/")
+    page.keyboard.press("/")
+    page.keyboard.type("P00003")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/products?search=P00003")
+    assert page.locator("tbody tr").count() == 1
+    page.get_by_role("link", name="Clear").click()
+    assert page.locator("tbody tr").count() == 12
+    page.get_by_label("State").select_option("cold")
+    page.wait_for_url("**state=cold**")
+    assert page.locator("tbody tr").count() == 7
+    cold = twin(page, "/studio/products.json?sort=product_id&ascending=true&state=cold")
+    names = [row["product_id"] for row in cold["rows"]]
+    assert names == sorted(names) and cold["states"] == {"cold": 7, "learning": 5, "settled": 0}
+    page.goto("/studio/products")
+    page.get_by_role("link", name="clicks", exact=True).click()
+    assert page.locator("th[aria-sort]").inner_text().startswith("clicks")
+    clicks = [row["clicks"] for row in twin(page, "/studio/products.json?sort=clicks")["rows"]]
+    assert clicks == sorted(clicks, reverse=True)
+
+
+def test_switching_an_element_by_hand(page: Page, catalogue: Catalogue) -> None:
+    page.goto("/studio/product?id=p00002")
+    hand = page.locator("#by-hand")
+    before = hand.locator(".score .big").inner_text()
+    select = hand.get_by_label("title", exact=True)
+    other = select.locator("option:not([selected])").first.get_attribute("value")
+    assert other is not None
+    with page.expect_response("**/product/by-hand?**"):
+        select.select_option(other)
+    page.wait_for_function(
+        "before => document.querySelector('#by-hand .score .big').textContent !== before", arg=before
+    )
+    said = twin(page, f"/studio/product/by-hand.json?id=p00002&slot.0={other}")
+    shown = said["combination"]
+    total = shown["appeal"] + shown["calibration"]
+    total += sum(step["own"] + step["interaction"] + step["residual"] for step in shown["steps"])
+    assert abs(total - shown["logit"]) < 1e-4
+    assert said["slots"][0]["chosen"] == other and f"{100 * shown['click_probability']:.2f}%" in hand.inner_text()
+
+
+def test_what_the_rules_forbid_is_said_to_be_never_served(page: Page) -> None:
+    page.goto("/studio/product?id=p00002")
+    highlight = page.locator("#by-hand").get_by_label("highlight_1", exact=True)
+    same = page.locator("#by-hand").get_by_label("highlight_2", exact=True).input_value()
+    highlight.select_option(same)
+    page.locator("#by-hand .note", has_text="Not legal, never served").wait_for()
+    said = twin(page, f"/studio/product/by-hand.json?id=p00002&slot.2={same}&slot.3={same}")
+    assert not said["is_legal"] and said["propensity"] is None and said["broken"]
+
+
+def test_the_context_changes_the_prediction(page: Page) -> None:
+    page.goto("/studio/product?id=p00002")
+    segment = page.get_by_label("segment")
+    segment.select_option(index=2)
+    page.wait_for_url("**context.segment=**")
+    value = page.get_by_label("segment").input_value()
+    there, average = (
+        twin(page, f"/studio/product.json?id=p00002{query}") for query in (f"&context.segment={value}", "")
+    )
+    assert there["shown"]["average"] != average["shown"]["average"]
+
+
+def test_pictures_come_from_the_dataset_only(page: Page, catalogue: Catalogue) -> None:
+    pictured = catalogue.elements.filter(catalogue.elements["image_uri"].is_not_null())["element_id"]
+    good = page.request.get(f"/studio/picture?element={pictured[0]}")
+    assert good.ok and good.headers["content-type"] == "image/png"
+    assert page.request.get("/studio/picture?element=nobody").status == 404
+    page.goto("/studio/product?id=p00002")
+    page.wait_for_function("[...document.querySelectorAll('.card img')].every(i => i.complete && i.naturalWidth)")
+
+
+def test_errors_are_pages_too(page: Page) -> None:
+    for path, status in (
+        ("/studio/product?id=nobody", 404),
+        ("/studio/nowhere", 404),
+        ("/studio/products?page=x", 422),
+    ):
+        answer = page.request.get(path)
+        assert answer.status == status
+        assert "<h1>That did not work" in answer.text() or "<h1>There is no such page" in answer.text()
+    assert page.request.get("/studio/product.json?id=nobody").json()["error"]["code"] == "unknown_product"
+
+
+def test_the_keyboard_reaches_everything(page: Page) -> None:
+    page.goto("/studio/elements")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("?")
+    assert page.locator("#shortcuts").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.keyboard.press("g")
+    page.keyboard.press("2")
+    page.wait_for_url("**/studio/products")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark", "remembered"
