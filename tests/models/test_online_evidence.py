@@ -54,6 +54,19 @@ def test_features_times_weights_are_the_uplift() -> None:
     assert np.allclose(centred_features(bound, *rows) @ bound.model.theta, bound.uplift(*rows), atol=1e-4)
 
 
+def test_evidence_goes_on_over_more_products() -> None:
+    """Later products have none yet; the others keep theirs."""
+    bound = plain_model()
+    rows = draw_rows(bound, 40)
+    found = evidence_of(bound, bound, *rows, rate(bound, rows).astype(np.float32) + 0.1)
+    more = found.over(bound.catalogue.num_products + 2)
+    assert more.cross.shape == (bound.catalogue.num_products + 2, bound.model.layout.num_weights)
+    assert not more.mass[-2:].any() and not more.offset[-2:].any() and not more.cross[-2:].any()
+    for name, values in vars(found).items():
+        np.testing.assert_array_equal(vars(more)[name][: len(values)], values)
+    assert found.over(bound.catalogue.num_products).mass.tolist() == found.mass.tolist()
+
+
 def test_nothing_changes_nothing() -> None:
     base = plain_model()
     nothing = OnlineEvidence.nothing(base.model.layout.num_weights, base.catalogue.num_products)

@@ -24,6 +24,7 @@ PROTECTED = [
     ("POST", "/v1/events/x/reward", "ingest"),
     ("POST", "/v1/events/x/activate", "ingest"),
     ("PUT", "/v1/catalogue", "admin"),
+    ("GET", "/v1/catalogue/products/p", "read"),
     ("POST", "/v1/controls", "admin"),
     ("POST", "/v1/controls/preview", "read"),
     ("POST", "/v1/controls/1/undo", "admin"),

@@ -35,7 +35,7 @@ def make_up(run: RunFolder, folder: Path, num: int) -> None:
     with InProcess(run.path, str(folder / "store.db"), rate_per_second=1_000_000) as running:
         schema = schemathesis.openapi.from_asgi("/openapi.json", running.client.app)
         operations = [found.ok() for found in schema.get_all_operations()]
-        assert len(operations) >= 23
+        assert len(operations) >= 24
         for operation in operations:
             check(operation, num)
 

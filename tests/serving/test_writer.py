@@ -124,3 +124,31 @@ def test_too_much_waiting_is_refused(engine: Engine) -> None:
         writer.submit_row(row("3"))
     release.set()
     writer.close()
+
+
+def test_a_connection_that_died_while_idle_is_replaced(engine: Engine) -> None:
+    """Nothing was committed on it, so the group is written on another."""
+    died: list[Connection] = []
+
+    def insert_unless_dead(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        if not died:
+            died.append(connection)
+            connection.invalidate()
+            raise OperationalError("insert", {}, Exception("gone"), connection_invalidated=True)
+        insert_rows(connection, rows)
+
+    writer = Writer(engine, insert_unless_dead)
+    writer.submit(lambda _: None).result(10)
+    writer.submit_row(row("a")).result(10)
+    writer.close()
+    assert count(engine) == 1 and len(died) == 1
+
+
+def test_a_new_connection_that_dies_fails_the_group(engine: Engine) -> None:
+    def dead(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        raise OperationalError("insert", {}, Exception("gone"), connection_invalidated=True)
+
+    writer = Writer(engine, dead)
+    with pytest.raises(StoreUnavailableError, match="gone"):
+        writer.submit_row(row("a")).result(10)
+    writer.close()

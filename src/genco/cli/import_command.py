@@ -21,6 +21,16 @@ class Format(StrEnum):
     aes = "aes"
     autoco = "autoco"
     obd = "obd"
+    meta = "meta"
+    google = "google"
+
+
+class Limits(StrEnum):
+    """Profiles of `genco.storage.importers.asset_profiles.PROFILES` that asset rows may have."""
+
+    google_rsa = "google_rsa"
+    google_pmax = "google_pmax"
+    jd_card = "jd_card"
 
 
 def import_(
@@ -37,6 +47,9 @@ def import_(
     keep_flagged: Annotated[
         bool, typer.Option("--keep-flagged", help="For upworthy: keep weeks that were not properly randomised.")
     ] = False,
+    profile: Annotated[
+        Limits | None, typer.Option(help="Limits of assets, for google; google_rsa unless you say otherwise.")
+    ] = None,
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
@@ -46,11 +59,14 @@ def import_(
         extra["column_map"] = _only_for(Format.table, format, "--map", map)
     if keep_flagged:
         extra["keep_flagged"] = _only_for(Format.upworthy, format, "--keep-flagged", True)
+    if profile is not None:
+        extra["profile"] = _only_for(Format.google, format, "--profile", profile.value)
     from genco.storage.importers import IMPORTERS
 
     summary = IMPORTERS[format.value](source, out, impressions, seed, overwrite=overwrite, **extra)
     lines = [f"{out}: {summary.rows_written:,} of {summary.rows_read:,} rows of {summary.name}"]
     lines += [f"  dropped {count:,}: {reason.replace('_', ' ')}" for reason, count in summary.dropped.items() if count]
+    lines += [f"  left out: {error}" for error in summary.errors]
     lines += [f"  {note}" for note in summary.notes]
     lines += [f"  origin: {summary.origin}"] if summary.origin else []
     show({"dataset": str(out), **asdict(summary)}, "\n".join(lines), json)

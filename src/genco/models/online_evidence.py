@@ -22,6 +22,7 @@ Rows = NDArray[np.int32]
 Floats = NDArray[np.float32]
 OFFSET_VARIANCE = 4.0  # squared logits, as in training: decision 0005
 CHUNK_ROWS = 4_096
+_BY_PRODUCT = ("cross", "mass", "offset")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ class OnlineEvidence:
             self.mass + other.mass,
             self.offset + other.offset,
         )
+
+    def over(self, num_products: int) -> OnlineEvidence:
+        """The same of more products: later ones have none yet."""
+        more = OnlineEvidence.nothing(len(self.linear), num_products - len(self.mass))
+        by_product = {name: np.concatenate([getattr(self, name), getattr(more, name)]) for name in _BY_PRODUCT}
+        return replace(self, **by_product)
 
     def faded(self, factor: float) -> OnlineEvidence:
         """All sums times `factor` in [0, 1]."""

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from genco.data.catalogue import Catalogue, Slot
+from genco.data.rules import Rule
 from genco.errors import UnknownIdError
 from genco.policies.generative import GenerativePolicy, Request
 from genco.runtime.attribution import Attribution
@@ -99,6 +101,29 @@ class Optimizer:
         _require_slots(self.catalogue.slots, catalogue.slots)
         encoded = encode_catalogue(catalogue, self.encoders, text_of(self.run))
         return Optimizer(self.run, self.model, self.network, self.encoders, meta or self.meta, encoded)
+
+    def with_rows(self, products: pl.DataFrame, elements: pl.DataFrame, rules: tuple[Rule, ...]) -> Optimizer:
+        """The same run with further products, elements and rules after those of its catalogue; only they are encoded.
+
+        products, elements: with the catalogue's columns. Raises `GencoError` where a text cannot be encoded.
+        """
+        own, encoded = self.catalogue, self.encoded
+        catalogue = replace(
+            own,
+            products=pl.concat([own.products, products]),
+            elements=pl.concat([own.elements, elements]),
+            rules=(*own.rules, *rules),
+        )
+        alone = replace(own, products=products, elements=elements, rules=())
+        new = encode_catalogue(alone, self.encoders, text_of(self.run))
+        grown = EncodedCatalogue(
+            catalogue,
+            np.concatenate([encoded.content, new.content]),
+            np.concatenate([encoded.kinds, new.kinds]),
+            np.concatenate([encoded.products, new.products]),
+        )
+        meta = replace(self.meta, rules=catalogue.rules)
+        return Optimizer(self.run, self.model, self.network, self.encoders, meta, grown)
 
     def under(self, catalogue: Catalogue, decision: DecisionConfig, products: ProductDecisions) -> Optimizer:
         """The same run deciding otherwise. catalogue: with the same elements and products, of other status or rules;

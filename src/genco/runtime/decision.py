@@ -10,6 +10,7 @@ only combinations with e, with the probabilities of that decoding, so it is exac
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -131,7 +132,8 @@ class Decision:
     ) -> None:
         self.config, self.won, self.policy, self.space, self.pinned = config, won, policy, space, tuple(pinned)
         self.weights = _weights(config, [share for share, _ in self.pinned])
-        self._known: dict[bytes, float] = {}
+        self._part_stops, self._winner_stops = _stops(self.weights), _stops(won.share)
+        self._known: dict[int, float] = {}
 
     @classmethod
     def certain(cls, config: DecisionConfig, best: Positions, policy: Policy, space: LegalSpace) -> Decision:
@@ -162,27 +164,34 @@ class Decision:
 
     def choose(self, rng: np.random.Generator) -> tuple[Positions, float]:
         """One combination [slot] and its propensity, which is remembered for those who win posterior draws."""
-        positions = self.sample(rng, 1)
-        key = positions.tobytes()
-        known = self._known.get(key)
+        part = bisect_right(self._part_stops, rng.random())
+        if part:
+            positions = self._sampled(rng, part, 1)
+            return positions[0], float(self.propensity(positions)[0])
+        winner = bisect_right(self._winner_stops, rng.random())
+        known = self._known.get(winner)
         if known is None:
-            known = float(self.propensity(positions)[0])
-            if (positions == self.won.positions).all(axis=1).any():
-                self._known[key] = known
-        return positions[0], known
+            known = self._known[winner] = float(self.propensity(self.won.positions[winner : winner + 1])[0])
+        return self.won.positions[winner], known
 
     def sample(self, rng: np.random.Generator, num: int) -> Positions:
         """`num` independent combinations [num, slot]."""
         counts = [int(count) for count in rng.multinomial(num, self.weights)]
         parts = [self.won.positions[rng.choice(len(self.won.share), counts[0], p=self.won.share)]]
-        if counts[1]:
-            parts.append(self.policy.sample(rng, counts[1])[0])
-        if counts[2]:
-            parts.append(self.space.sample_uniform(rng, counts[2]))
-        for count, (_, policy) in zip(counts[3:], self.pinned, strict=True):
-            if count:
-                parts.append(policy.sample(rng, count)[0])
+        parts += [self._sampled(rng, part, count) for part, count in enumerate(counts) if part and count]
         return rng.permutation(np.concatenate(parts).astype(np.int32), axis=0)
+
+    def _sampled(self, rng: np.random.Generator, part: int, num: int) -> Positions:
+        """`num` combinations of a part of the mixture: 1 the policy, 2 uniform, from 3 on a policy that is pinned."""
+        if part == 2:
+            return self.space.sample_uniform(rng, num)
+        policy = self.policy if part == 1 else self.pinned[part - 3][1]
+        return policy.sample(rng, num)[0]
+
+
+def _stops(shares: Floats) -> list[float]:
+    """Where the shares, which sum to 1, end on [0, 1]; the last one at 1 exactly."""
+    return [*np.cumsum(shares)[:-1].tolist(), 1.0]
 
 
 def _weights(config: DecisionConfig, shares: Sequence[float]) -> Floats:

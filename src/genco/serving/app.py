@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from genco.serving import control_schemas, schemas
+from genco.serving import catalogue_schemas, control_schemas, schemas
 from genco.serving.edge import Edge
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.guard import Guard
@@ -25,6 +25,7 @@ from genco.serving.logs import request_id
 from genco.serving.routes import alarms, catalogue, controls, decide, events, health, models, personalizer, reports
 from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
+from genco.serving.shortcut import Shortcut
 from genco.version import __version__
 
 _ROUTERS = tuple(
@@ -35,7 +36,7 @@ _BODIES = (
     schemas.EventsIn,
     schemas.EventIn,
     schemas.RewardIn,
-    schemas.CatalogueChange,
+    catalogue_schemas.CatalogueChange,
     control_schemas.ControlsIn,
     control_schemas.PreviewIn,
     schemas.RunIn,
@@ -93,7 +94,7 @@ def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
         app.add_exception_handler(unavailable, _unavailable)
     app.add_exception_handler(Exception, _fault)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    return Edge(app, service.metrics)
+    return Edge(Shortcut(app, _fault), service.metrics)
 
 
 async def _api_error(_: Request, error: Exception) -> Response:

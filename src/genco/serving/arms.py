@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from genco.policies.optimizer import Optimizer
 from genco.serving.event_ids import EventIds
+from genco.serving.governed import CatalogueState, governed
 from genco.serving.registry import ModelVersion
 from genco.serving.rollout import CANDIDATE, CONTROL, Rollout
 from genco.serving.served_model import ServedModel
@@ -13,13 +14,27 @@ from genco.serving.served_model import ServedModel
 
 @dataclass(frozen=True)
 class Arm:
-    """version: its entry in the registry · base: the run it stems from · optimizer: as loaded · model: on the catalogue
-    as it is now."""
+    """version: its entry in the registry · base: the run it stems from · optimizer: the version; both with what was
+    added to the catalogue · model: as it answers, under controls · loaded: run and version as they were loaded."""
 
     version: ModelVersion
+    loaded: tuple[Optimizer, Optimizer]
     base: Optimizer
     optimizer: Optimizer
     model: ServedModel
+
+
+def warmed_arm(
+    version: ModelVersion,
+    loaded: tuple[Optimizer, Optimizer],
+    base: Optimizer,
+    optimizer: Optimizer,
+    state: CatalogueState,
+) -> Arm:
+    """The arm as it answers in a state of the catalogue. base, optimizer: with the state's additions."""
+    model = ServedModel(governed(optimizer, state.controls), state.version)
+    model.warm_up()
+    return Arm(version, loaded, base, optimizer, model)
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,17 @@ def touched_products(change: Change, catalogue: Catalogue) -> Rows:
 def check_legal(changes: Sequence[Change], before: Optimizer, after: Optimizer) -> None:
     """No product that has a legal combination before the changes lacks one after them."""
     bound = [change for change in changes if not isinstance(change, (MinimumShare, PauseExploration))]
-    if not bound:
-        return
-    rows = np.unique(np.concatenate([touched_products(change, after.catalogue) for change in bound]))
-    for product in rows:
+    if bound:
+        rows = np.unique(np.concatenate([touched_products(change, after.catalogue) for change in bound]))
+        check_products(rows, before, after, bound[0].words)
+
+
+def check_products(rows: Rows, before: Optimizer, after: Optimizer, words: str) -> None:
+    """None of the products that has a legal combination before lacks one after; new ones may. words: what changed."""
+    for product in rows[rows < before.catalogue.num_products]:
         error = _why_empty(after, int(product))
         if error is not None and _why_empty(before, int(product)) is None:
-            raise ApiError(422, "no_legal_combination", f"Refused ({bound[0].words}): {error}")
+            raise ApiError(422, "no_legal_combination", f"Refused ({words}): {error}")
 
 
 def check_shares(optimizer: Optimizer, state: ControlState) -> None:

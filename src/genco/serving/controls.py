@@ -14,7 +14,7 @@ a change. Over restarts and other models controls stay; what they name that a mo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,15 @@ import numpy as np
 from sqlalchemy import Connection, Engine
 
 from genco.data.catalogue import Catalogue
-from genco.errors import DataError, UnknownIdError
+from genco.errors import ConfigError, DataError, UnknownIdError
 from genco.policies.optimizer import Optimizer
+from genco.serving.additions_checks import merged
+from genco.serving.additions_store import write_additions
 from genco.serving.audit import note
+from genco.serving.catalogue_schemas import CatalogueChange
 from genco.serving.changes import Change, SetStatus, product_of
 from genco.serving.clock import Clock
-from genco.serving.control_checks import check_change, check_legal, check_shares, touched_products
+from genco.serving.control_checks import check_change, check_legal, check_products, check_shares, touched_products
 from genco.serving.control_preview import Traffic, traffic
 from genco.serving.control_store import (
     Control,
@@ -40,8 +43,9 @@ from genco.serving.control_store import (
 from genco.serving.errors import ApiError
 from genco.serving.governed import ControlState, state_of
 from genco.serving.live_model import LiveModel
+from genco.serving.served_model import ServedModel
 
-APPLY, UNDO = "apply_control", "undo_control"
+APPLY, UNDO, EDIT = "apply_control", "undo_control", "edit_catalogue"
 SHOWN_PRODUCTS = 10
 
 
@@ -69,30 +73,75 @@ class Controls:
         `no_legal_combination`; then nothing has changed.
         """
         with self._lock:
-            catalogue = self._live.current.catalogue
             state = self._state_with(changes)
 
-            def write(connection: Connection, version: int) -> list[Control]:
-                now, made = self._clock.now(), []
-                for change in changes:
-                    made.append(insert_change(connection, change, _owner(change, catalogue), actor, now, version))
-                    note(connection, now, actor, APPLY, {"control": made[-1].number, "change": change.words})
-                return made
+            def check(before: Optimizer, after: Optimizer) -> None:
+                _check_all(changes, state, before, after)
 
-            return self._take(state, changes, write)
+            def write(connection: Connection, model: ServedModel) -> list[Control]:
+                return self._insert(connection, changes, actor, model)
+
+            return self._live.take(state, check, write)
+
+    def edit_catalogue(self, edit: CatalogueChange, actor: str) -> tuple[int, int]:
+        """Add products and elements, set the further rules, change statuses: all or none, in one transaction with its
+        audit row; the next decision obeys. Returns the catalogue's version, and how many of the products and elements
+        the served run knows itself.
+
+        Raises `ApiError` 422: `invalid_rows` with every fault, and as `apply` does.
+        """
+        changes = _statuses(edit)
+        with self._lock:
+            state, own = self._state_with(changes), self._live.serving.control.loaded[1].catalogue
+            additions, rules = merged(own, self._live.additions, edit.products, edit.elements, edit.rules)
+
+            def check(before: Optimizer, after: Optimizer) -> None:
+                _check_all(changes, state, before, after)
+                if rules is not None:
+                    everyone = np.arange(before.catalogue.num_products, dtype=np.int32)
+                    check_products(everyone, before, after, "the rules sent")
+
+            def write(connection: Connection, model: ServedModel) -> int:
+                now = self._clock.now()
+                if edit.products or edit.elements or rules is not None:
+                    write_additions(connection, edit.products, edit.elements, rules, now)
+                    note(connection, now, actor, EDIT, _summary(edit))
+                self._insert(connection, changes, actor, model)
+                return model.catalogue_version
+
+            is_same = additions == self._live.additions
+            try:
+                version = self._live.take(state, check, write, None if is_same else additions)
+            except ConfigError as error:
+                raise ApiError(422, "text_unusable", str(error)) from error
+        known = sum(added.product_id in own.product_rows for added in edit.products)
+        return version, known + sum(added.element_id in own.element_rows for added in edit.elements)
+
+    def _insert(
+        self, connection: Connection, changes: Sequence[Change], actor: str, model: ServedModel
+    ) -> list[Control]:
+        now, made = self._clock.now(), []
+        for change in changes:
+            owner = _owner(change, model.catalogue)
+            made.append(insert_change(connection, change, owner, actor, now, model.catalogue_version))
+            note(connection, now, actor, APPLY, {"control": made[-1].number, "change": change.words})
+        return made
 
     def undo(self, number: int, actor: str) -> Control:
         """Take an act back. Raises `ApiError`: 404 `unknown_control`, 409 `already_undone`, 422 as `apply` does."""
         with self._lock:
             undone, state = self._state_without(number)
 
-            def write(connection: Connection, version: int) -> list[Control]:
+            def write(connection: Connection, model: ServedModel) -> Control:
                 now = self._clock.now()
-                made = insert_undo(connection, undone, actor, now, version)
+                made = insert_undo(connection, undone, actor, now, model.catalogue_version)
                 note(connection, now, actor, UNDO, {"control": made.number, "undoes": number, "change": made.words})
-                return [made]
+                return made
 
-            return self._take(state, [undone.change], write)[0]
+            def check(before: Optimizer, after: Optimizer) -> None:
+                _check([undone.change], state, before, after)
+
+            return self._live.take(state, check, write)
 
     def preview(
         self,
@@ -106,13 +155,15 @@ class Controls:
         product_id: whose traffic to show; not given, the first that is touched. Raises `ApiError` as `apply` and `undo`
         do, and for an unknown product or context.
         """
+        before = self._live.current.optimizer
         if undo is None:
             state = self._state_with(changes)
+            after = self._live.under(state)
+            _check_all(changes, state, before, after)
         else:
             undone, state = self._state_without(undo)
-            changes = [undone.change]
-        before, after = self._live.current.optimizer, self._live.under(state)
-        _check(changes, state, before, after)
+            changes, after = [undone.change], self._live.under(state)
+            _check(changes, state, before, after)
         touched = np.unique(np.concatenate([touched_products(change, before.catalogue) for change in changes]))
         names = tuple(str(name) for name in before.catalogue.products["product_id"].gather(touched[:SHOWN_PRODUCTS]))
         shown = product_id or next(iter(names), None)
@@ -133,8 +184,6 @@ class Controls:
             return find_controls(connection, product_id, active, before, limit)
 
     def _state_with(self, changes: Sequence[Change]) -> ControlState:
-        for change in changes:
-            check_change(change, self._live.current.catalogue)
         with self._engine.connect() as connection:
             return state_of([*changes_in_force(connection), *changes])
 
@@ -145,14 +194,12 @@ class Controls:
                 raise ApiError(409, "already_undone", f"Control {number} ({undone.words}) is undone already.")
             return undone, state_of(changes_in_force(connection, undone))
 
-    def _take(
-        self, state: ControlState, changes: Sequence[Change], write: Callable[[Connection, int], list[Control]]
-    ) -> list[Control]:
-        def check(before: Optimizer, after: Optimizer) -> None:
-            _check(changes, state, before, after)
 
-        found: list[Control] = self._live.take(state, check, write)
-        return found
+def _check_all(changes: Sequence[Change], state: ControlState, before: Optimizer, after: Optimizer) -> None:
+    """`_check`, and that the catalogue has what the changes name."""
+    for change in changes:
+        check_change(change, after.catalogue)
+    _check(changes, state, before, after)
 
 
 def _check(changes: Sequence[Change], state: ControlState, before: Optimizer, after: Optimizer) -> None:
@@ -166,3 +213,21 @@ def _owner(change: Change, catalogue: Catalogue) -> str | None:
         return product_of(change)
     rows = touched_products(change, catalogue)
     return str(catalogue.products["product_id"][int(rows[0])]) if len(rows) == 1 else None
+
+
+def _statuses(edit: CatalogueChange) -> list[Change]:
+    """One change for each status; of an element sent twice the later one holds."""
+    by_status: dict[str, list[str]] = {}
+    for element, status in {entry.element_id: entry.status for entry in edit.statuses}.items():
+        by_status.setdefault(status, []).append(element)
+    return [SetStatus(element_ids=tuple(ids), status=status) for status, ids in by_status.items()]  # type: ignore[arg-type]
+
+
+def _summary(edit: CatalogueChange) -> dict[str, Any]:
+    """What the audit log says of an edit: how many, and the first ids."""
+    return {
+        "products": len(edit.products),
+        "elements": len(edit.elements),
+        "rules": None if edit.rules is None else len(edit.rules),
+        "first": [added.product_id for added in edit.products[:3]] + [added.element_id for added in edit.elements[:3]],
+    }

@@ -14,6 +14,8 @@ from sqlalchemy import Engine
 from genco.data.columns import NumericColumn
 from genco.errors import DataError
 from genco.policies.optimizer import Optimizer, load
+from genco.serving.additions import grown
+from genco.serving.additions_store import read_additions
 from genco.serving.control_store import changes_in_force
 from genco.serving.governed import state_of, with_statuses
 from genco.serving.joiner import Joined, settled
@@ -42,8 +44,8 @@ def export_log(engine: Engine, out: Path, until: int, overwrite: bool = False) -
     model = served(engine)
     if model is None:
         raise DataError("The store has never served a run, so it has no catalogue to export with.")
-    optimizer = load(model.path)
     with engine.connect() as connection:
+        optimizer = grown(load(model.path), read_additions(connection))
         statuses = state_of(changes_in_force(connection)).statuses
     meta = replace(
         optimizer.meta, reward="num_clicks", split="time", origin={"source": "genco serve", "model": model.version}

@@ -11,6 +11,7 @@ from genco.data.catalogue import Catalogue
 from genco.data.rules import Block, Forbid, Pin, Rule
 from genco.policies.optimizer import Optimizer
 from genco.runtime.decision import DecisionConfig, ProductDecisions
+from genco.serving.additions import Additions
 from genco.serving.changes import Change, MinimumShare, PauseExploration, SetStatus
 
 Shares = Mapping[str, float]
@@ -29,9 +30,10 @@ class ControlState:
 
 @dataclass(frozen=True)
 class CatalogueState:
-    """controls: in force · version: counts the changes of the catalogue."""
+    """controls: in force · additions: to the run's catalogue · version: counts the changes."""
 
-    controls: ControlState = ControlState()
+    controls: ControlState = field(default_factory=ControlState)
+    additions: Additions = field(default_factory=Additions)
     version: int = 0
 
 

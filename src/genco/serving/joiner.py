@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, false, func, insert, or_, select, true
+from sqlalchemy import Connection, Row, and_, case, false, func, or_, select, true
 
+from genco.serving.bulk_insert import insert_rows
 from genco.serving.tables import decisions, events
 
 IMPRESSION, ACTIVATION, CLICK, CONVERSION, REWARD = "impression", "activation", "click", "conversion", "reward"
@@ -110,7 +111,7 @@ def ingest(
                 }
             )
     if fresh:
-        connection.execute(insert(events), fresh)
+        insert_rows(connection, events, fresh)
     return verdicts
 
 

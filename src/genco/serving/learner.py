@@ -105,7 +105,7 @@ class Learner:
         base, current = arm.base, arm.model.optimizer
         encoded = encode_rows(base, rows)
         half_lives = (stop - state.learned_to) / 3.6e9 / service.config.half_life_hours
-        evidence = state.evidence.faded(0.5**half_lives) + evidence_of(
+        evidence = state.evidence.over(base.catalogue.num_products).faded(0.5**half_lives) + evidence_of(
             _bound(current), _bound(base), encoded.product, encoded.combination, encoded.context, encoded.reward
         )
         num_rows = state.num_rows + len(encoded.product)

@@ -21,8 +21,10 @@ from genco.errors import CheckpointError
 from genco.policies.optimizer import Optimizer, load, model_version
 from genco.runtime.reward_model import RewardModel
 from genco.serving import registry, rollout
+from genco.serving.additions import Additions, grown
+from genco.serving.additions_store import read_additions
 from genco.serving.alarms import CANDIDATE_UNUSABLE, raise_alarm
-from genco.serving.arms import Arm, Serving
+from genco.serving.arms import Arm, Serving, warmed_arm
 from genco.serving.clock import Clock
 from genco.serving.control_store import changes_in_force
 from genco.serving.errors import ApiError
@@ -223,7 +225,7 @@ class LiveModel:
             version = model_version(model, arm.base.network)
             path = registry.save_learned(arm.base.run, version, model, evidence, learned)
             entry = ModelVersion(version, registry.LEARNER, str(path), arm.version.root, self._clock.now())
-            changed = self._arm(entry, arm.base, load(path))
+            changed = self._arm(entry, arm.loaded[0], load(path))
             self._write(lambda connection: self._enter_learned(connection, name, entry))
             under_way = self.serving.rollout
             if name == CANDIDATE and under_way is not None:
@@ -235,23 +237,30 @@ class LiveModel:
                 shutil.rmtree(folder, ignore_errors=True)
         return version
 
+    @property
+    def additions(self) -> Additions:
+        """What was added to the catalogue."""
+        return self._state.additions
+
     def take(
         self,
         controls: ControlState,
         check: Callable[[Optimizer, Optimizer], None],
-        write: Callable[[Connection, int], T],
+        write: Callable[[Connection, ServedModel], T],
+        additions: Additions | None = None,
     ) -> T:
         """Serve the same models under other controls. check: raises where what is served now may not become what would
-        be · write: stores the controls, given the catalogue's next version; then they are served."""
+        be · write: stores the change, given the model that will answer then · additions: to the catalogue, as before
+        where not given."""
         with self._lock:
-            state = CatalogueState(controls, self._state.version + 1)
+            state = CatalogueState(controls, additions or self._state.additions, self._state.version + 1)
             serving = self.serving
             control = self._again(serving.control, state, check)
             candidate = None if serving.candidate is None else self._again(serving.candidate, state, check)
 
             def store(connection: Connection) -> T:
                 put_setting(connection, CATALOGUE_VERSION, str(state.version))
-                return write(connection, state.version)
+                return write(connection, control.model)
 
             done: T = self._write(store)
             self._state = state
@@ -306,7 +315,9 @@ class LiveModel:
         if optimizer.slot_names != expected:
             raise ApiError(422, "model_unusable", f"The slots should be {expected}. Found {optimizer.slot_names}.")
         control = self.serving.control
-        return self._arm(entry, self._root_of(entry, (entry, optimizer), (control.version, control.base)), optimizer)
+        return self._arm(
+            entry, self._root_of(entry, (entry, optimizer), (control.version, control.loaded[0])), optimizer
+        )
 
     def _loaded(self, path: str) -> Optimizer:
         """The run at `path`. Raises `ApiError` 422 where it is damaged."""
@@ -315,25 +326,26 @@ class LiveModel:
         except CheckpointError as error:
             raise ApiError(422, "model_unusable", str(error)) from error
 
-    def _arm(
-        self, version: ModelVersion, base: Optimizer, optimizer: Optimizer, state: CatalogueState | None = None
-    ) -> Arm:
-        """The version on the catalogue as it is now, or in another state; warmed up."""
-        state = state or self._state
-        model = ServedModel(governed(optimizer, state.controls), state.version)
-        model.warm_up()
-        return Arm(version, base, optimizer, model)
+    def _arm(self, version: ModelVersion, base: Optimizer, optimizer: Optimizer) -> Arm:
+        """The version on the catalogue as it is now, warmed up. base, optimizer: as loaded."""
+        full_base = full = grown(base, self._state.additions)
+        if optimizer is not base:
+            full = grown(optimizer, self._state.additions)
+        return warmed_arm(version, (base, optimizer), full_base, full, self._state)
 
     def _again(self, arm: Arm, state: CatalogueState, check: Callable[[Optimizer, Optimizer], None]) -> Arm:
         """The arm in another state of the catalogue."""
-        made = self._arm(arm.version, arm.base, arm.optimizer, state)
+        full_base, optimizer = arm.base, arm.optimizer
+        if state.additions is not self._state.additions:
+            full_base, optimizer = (grown(loaded, state.additions) for loaded in arm.loaded)
+        made = warmed_arm(arm.version, arm.loaded, full_base, optimizer, state)
         check(arm.model.optimizer, made.model.optimizer)
         return made
 
     def _read_state(self) -> None:
         with self._engine.connect() as connection:
-            controls = state_of(changes_in_force(connection))
-            self._state = CatalogueState(controls, int(setting(connection, CATALOGUE_VERSION) or 0))
+            controls, additions = state_of(changes_in_force(connection)), read_additions(connection)
+            self._state = CatalogueState(controls, additions, int(setting(connection, CATALOGUE_VERSION) or 0))
             self.learning = setting(connection, LEARNING) != OFF
 
     def _write(self, operation: Any) -> Any:

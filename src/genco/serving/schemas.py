@@ -128,20 +128,6 @@ class ElementStatus(BaseModel):
     status: Literal["approved", "pending", "blocked"]
 
 
-class CatalogueChange(BaseModel):
-    """Statuses to set, all or none."""
-
-    model_config = _STRICT
-    statuses: Annotated[list[ElementStatus], Field(min_length=1, max_length=100_000)]
-
-
-class CatalogueAnswer(BaseModel):
-    """version: counts the changes; every decision logs the one it was made with."""
-
-    version: int
-    changed: int
-
-
 class RunIn(BaseModel):
     """path: of a run folder on the server's machine."""
 
@@ -349,11 +335,23 @@ class SingleSlotRanked(BaseModel):
     rewardActionId: str | None  # noqa: N815
 
 
+class RowFaultOut(BaseModel):
+    """One fault of one row (from 0) of a table sent. field: "" where none alone is to blame."""
+
+    table: str
+    row: int
+    field: str
+    rule: str
+    value: str
+    message: str
+
+
 class ErrorBody(BaseModel):
-    """code: for programs · message: for people."""
+    """code: for programs · message: for people · rows: faults of rows, at most 100, where rows were sent."""
 
     code: str
     message: str
+    rows: list[RowFaultOut] | None = None
 
 
 class ErrorAnswer(BaseModel):

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from genco.serving.audit import note
 from genco.serving.auth import Gate
+from genco.serving.bulk_insert import insert_rows
 from genco.serving.clock import Clock
 from genco.serving.config import ServiceConfig
 from genco.serving.controls import Controls
@@ -67,4 +68,4 @@ class Service:
 
 
 def _insert_decisions(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    connection.execute(insert(decisions), rows)
+    insert_rows(connection, decisions, rows)

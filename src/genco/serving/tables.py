@@ -118,6 +118,17 @@ controls = Table(
     Index("controls_product_id", "product_id"),
 )
 
+additions = Table(
+    "additions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(8), nullable=False),  # product, element or rule
+    Column("row_id", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+    Column("at", BigInteger, nullable=False),
+    Index("additions_kind_row_id", "kind", "row_id", unique=True),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -69,7 +69,7 @@ def rule_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = DATASET_F
     for number, rule in enumerate(meta.rules):
         where = f"{file}, rule {number}"
         for kind in known:
-            unknown: list[Any] = [name for name in _names_in(rule)[kind] if name not in known[kind]]
+            unknown: list[Any] = [name for name in names_in(rule)[kind] if name not in known[kind]]
             if unknown:
                 if kind == "slot":
                     unknown = [words(unknown_value(kind, name, slots).rstrip(".")) for name in unknown]
@@ -149,7 +149,7 @@ def _where(table: pl.DataFrame, broken: pl.Expr, column: str, rule: str, expecte
         yield Finding(file, column, rule, f"{expected} is expected", rows.to_numpy().astype(np.int64), values)
 
 
-def _names_in(rule: Rule) -> dict[str, list[str]]:
+def names_in(rule: Rule) -> dict[str, list[str]]:
     """The distinct names that a rule mentions, by kind."""
     slots: list[str | None] = []
     elements: list[str | None] = []

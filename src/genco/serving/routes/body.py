@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from genco.serving.errors import ApiError
-from genco.serving.schemas import ErrorAnswer, ErrorBody
+from genco.serving.schemas import ErrorAnswer, ErrorBody, RowFaultOut
 from genco.serving.service import Service
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -57,11 +57,12 @@ def answer(model: BaseModel, status: int = 200) -> Response:
 
 
 def error_answer(error: ApiError) -> Response:
-    body = ErrorAnswer(error=ErrorBody(code=error.code, message=error.message))
+    rows = [RowFaultOut(**vars(fault)) for fault in error.rows] or None
+    body = ErrorAnswer(error=ErrorBody(code=error.code, message=error.message, rows=rows))
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(body.model_dump_json(), error.status, headers, media_type=JSON)
+    return Response(body.model_dump_json(exclude_none=True), error.status, headers, media_type=JSON)
 
 
 def described(

@@ -10,12 +10,24 @@ from collections.abc import Callable
 
 from genco.storage.importers.aes import import_aes
 from genco.storage.importers.autoco import import_autoco
+from genco.storage.importers.google import import_google
+from genco.storage.importers.meta import import_meta
 from genco.storage.importers.obd import import_obd
 from genco.storage.importers.summary import ImportSummary
 from genco.storage.importers.table import import_table
 from genco.storage.importers.upworthy import import_upworthy
 
-__all__ = ["IMPORTERS", "ImportSummary", "import_aes", "import_autoco", "import_obd", "import_table", "import_upworthy"]
+__all__ = [
+    "IMPORTERS",
+    "ImportSummary",
+    "import_aes",
+    "import_autoco",
+    "import_google",
+    "import_meta",
+    "import_obd",
+    "import_table",
+    "import_upworthy",
+]
 
 IMPORTERS: dict[str, Callable[..., ImportSummary]] = {
     "table": import_table,
@@ -23,5 +35,7 @@ IMPORTERS: dict[str, Callable[..., ImportSummary]] = {
     "aes": import_aes,
     "autoco": import_autoco,
     "obd": import_obd,
+    "meta": import_meta,
+    "google": import_google,
 }
 """By the name used in `genco import FORMAT`."""

@@ -8,11 +8,26 @@ from genco.errors import ConfigError
 
 
 @dataclass(frozen=True)
+class RowError:
+    """Why a row was left out. row: where it stands in the source, "" = no single row · rule: in words."""
+
+    row: str
+    field: str
+    rule: str
+    value: str
+
+    def __str__(self) -> str:
+        where = f"row {self.row}, " if self.row else ""
+        return f"{where}{self.field}: {self.rule}; found {self.value!r}"
+
+
+@dataclass(frozen=True)
 class ImportSummary:
     """Rows of the source are either written or counted under a reason: `rows_read = rows_written + sum(dropped)`.
 
     name: of the dataset · dropped: reason -> rows (merging k rows into one counts k - 1 under `merged...`) ·
-    origin: who made the data and where the original is · notes: what to know before believing a number.
+    origin: who made the data and where the original is · notes: what to know before believing a number · errors: rows
+    left out for what they say, where the format lists them.
     """
 
     name: str
@@ -21,6 +36,7 @@ class ImportSummary:
     dropped: dict[str, int] = field(default_factory=dict)
     origin: str = ""
     notes: tuple[str, ...] = ()
+    errors: tuple[RowError, ...] = ()
 
 
 def refuse_num_impressions(format_name: str, num_impressions: int | None) -> None:

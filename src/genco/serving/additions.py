@@ -1,0 +1,108 @@
+"""Products, elements and rules that came while serving, and a run whose catalogue has them.
+
+A new element is read by its content, a new product by its features; what ids alone tell of them starts at zero, as
+uncertain as the run's prior. What a run knows itself it keeps as it was trained with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from genco.data.catalogue import Catalogue
+from genco.data.rules import Rule
+from genco.policies.optimizer import Optimizer
+from genco.serving.schemas import Element, Id, Value
+from genco.storage.catalogue_checks import names_in
+
+_FROZEN = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+FeatureValues = Annotated[dict[str, Value], Field(max_length=1_000)]
+
+
+class AddedProduct(BaseModel):
+    """A product. features: by column of the run's products; a column left out is null."""
+
+    model_config = _FROZEN
+    product_id: Element
+    features: FeatureValues = {}
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As a row of the catalogue's table."""
+        return {**self.features, "product_id": self.product_id}
+
+
+class AddedElement(BaseModel):
+    """An element of one product, or (null) of all. features: by column of the run's elements."""
+
+    model_config = _FROZEN
+    element_id: Element
+    product_id: Element | None = None
+    component: Id
+    text: Annotated[str | None, Field(max_length=10_000)] = None
+    image_uri: Annotated[str | None, Field(max_length=2_048)] = None
+    status: Literal["approved", "pending", "blocked"] = "pending"
+    features: FeatureValues = {}
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As a row of the catalogue's table."""
+        return {**self.features, **self.model_dump(exclude={"features"})}
+
+
+@dataclass(frozen=True)
+class Additions:
+    """products, elements: in order of arrival, which later ones never change · rules: those in force."""
+
+    products: tuple[AddedProduct, ...] = ()
+    elements: tuple[AddedElement, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+
+def grown(optimizer: Optimizer, additions: Additions) -> Optimizer:
+    """The run with what it does not know yet after its own rows; what does not fit its slots rests.
+
+    Raises `GencoError` where a text cannot be encoded.
+    """
+    products, elements, rules = unknown_rows(optimizer.catalogue, additions)
+    if not products.height and not elements.height and not rules:
+        return optimizer
+    return optimizer.with_rows(products, elements, rules)
+
+
+def unknown_rows(catalogue: Catalogue, additions: Additions) -> tuple[pl.DataFrame, pl.DataFrame, tuple[Rule, ...]]:
+    """Products, elements and rules that the catalogue does not have and that fit its slots; with its columns."""
+    products = [added for added in additions.products if added.product_id not in catalogue.product_rows]
+    known = catalogue.product_rows.keys() | {added.product_id for added in products}
+    elements = [
+        added
+        for added in additions.elements
+        if added.element_id not in catalogue.element_rows
+        and added.component in catalogue.components
+        and (added.product_id is None or added.product_id in known)
+    ]
+    names = {"product_id": known, "element": catalogue.element_rows.keys() | {added.element_id for added in elements}}
+    return (
+        _table(catalogue.products, [added.row for added in products]),
+        _table(catalogue.elements, [added.row for added in elements]),
+        tuple(rule for rule in additions.rules if rule not in catalogue.rules and _is_known(rule, names, catalogue)),
+    )
+
+
+def _table(like: pl.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows with the columns of another table."""
+    return pl.DataFrame(
+        [
+            pl.Series(name, [row.get(name) for row in rows], dtype=dtype, strict=False)
+            for name, dtype in like.schema.items()
+        ]
+    )
+
+
+def _is_known(rule: Rule, names: Mapping[str, Any], catalogue: Catalogue) -> bool:
+    known = {**names, "slot": {slot.name for slot in catalogue.slots}}
+    return all(name in known[kind] for kind, found in names_in(rule).items() for name in found)
