@@ -21,3 +21,15 @@ def decision(event_id: str, at: int, activated: bool = False) -> dict[str, Any]:
         "activated": activated,
         "digest": "",
     }
+
+
+def event(event_id: str, at: int, kind: str = "click") -> dict[str, Any]:
+    return {
+        "row_id": f"{event_id}-{kind}",
+        "event_id": event_id,
+        "kind": kind,
+        "slot_id": "",
+        "value": 1.0,
+        "received_at": at,
+        "late": False,
+    }

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from genco.cli.backup_command import backup, prune, restore
 from genco.cli.bench_command import bench
 from genco.cli.errors import Commands
 from genco.cli.evaluate_command import evaluate
@@ -54,6 +55,9 @@ app.command("bench")(bench)
 app.command("serve")(serve)
 app.command("studio")(studio)
 app.command("export")(export)
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("prune")(prune)
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
 # A new verb: one import above, one line here.

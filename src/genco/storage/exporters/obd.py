@@ -23,7 +23,8 @@ from genco.data.catalogue import EMPTY
 from genco.errors import DataError
 from genco.storage.dataset import Dataset
 from genco.storage.exporters.single_rows import SingleRows, single_rows
-from genco.storage.exporters.summary import ExportSummary, new_file
+from genco.storage.exporters.summary import ExportSummary
+from genco.storage.new_file import new_file
 
 ITEM_FILE = "item_context.csv"
 NONE, POSITION, MIXED = "none", "position", "mixed"

@@ -28,7 +28,8 @@ from genco.data.columns import ColumnEncoder
 from genco.errors import DataError
 from genco.storage.dataset import Dataset
 from genco.storage.exporters.single_rows import SingleRows, single_rows
-from genco.storage.exporters.summary import ExportSummary, new_file
+from genco.storage.exporters.summary import ExportSummary
+from genco.storage.new_file import new_file
 
 MAX_ENTRIES = 20_000_000
 

@@ -1,15 +1,9 @@
-"""What an exporter did, and how its file comes to its place."""
+"""What an exporter did."""
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from genco.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -21,20 +15,3 @@ class ExportSummary:
     rows: int
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-@contextmanager
-def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
-    """A hidden file beside `path` to write to, renamed to it at the end and removed after an error.
-
-    Raises `DataError` where `path` exists and is not to be overwritten, or is a folder.
-    """
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise DataError(f"{path}: a file that does not exist yet is expected (or overwrite it). Found it in place.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

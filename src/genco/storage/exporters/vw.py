@@ -21,7 +21,8 @@ import polars as pl
 from genco.data.catalogue import ELEMENT_COLUMNS, EMPTY, PRODUCT_COLUMNS, Catalogue
 from genco.storage.dataset import Dataset
 from genco.storage.exporters.single_rows import SingleRows, single_rows
-from genco.storage.exporters.summary import ExportSummary, new_file
+from genco.storage.exporters.summary import ExportSummary
+from genco.storage.new_file import new_file
 
 _SPECIAL = re.compile(r"[\s:|%]")
 NOTE = "slot probabilities share out the propensity of the combination; rules are not part of the format"
