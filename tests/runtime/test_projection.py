@@ -107,3 +107,17 @@ def test_identity_takes_every_element_at_its_word() -> None:
     found = identity_projection(3)
     np.testing.assert_array_equal((np.eye(3, dtype=np.float32) - found.mean) @ found.loading, np.eye(3))
     assert not found.latent_noise.any()
+
+
+def test_led_by_turns_the_latents() -> None:
+    """The learned direction comes first; lengths of latents, and the sum of variances, stay as they were."""
+    content, _ = planted(3)
+    found = fit_projection(content, 16)
+    direction = np.array([[0.6], [0.0], [0.8]], dtype=np.float32)
+    turned = found.led_by(direction)
+    before, after = ((content - p.mean) @ p.loading for p in (found, turned))
+    np.testing.assert_allclose(after[:, 0], before @ direction[:, 0], atol=1e-4)
+    np.testing.assert_allclose((after**2).sum(axis=1), (before**2).sum(axis=1), rtol=1e-4)
+    assert turned.eigenvalues.sum() == pytest.approx(found.eigenvalues.sum(), rel=1e-5)
+    assert turned.eigenvalues[0] == pytest.approx(0.36 * found.eigenvalues[0] + 0.64 * found.eigenvalues[2], rel=1e-5)
+    assert turned.rank == found.rank

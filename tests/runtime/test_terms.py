@@ -52,7 +52,6 @@ def direct(layout: TermLayout, theta: np.ndarray, z: list[np.ndarray], empty: np
             matrix = weights.get(f"pair:{layout.component_names[a]}|{layout.component_names[b]}")
             if matrix is None:
                 continue
-            matrix = (matrix + matrix.T) / 2 if a == b else matrix
             total += np.einsum("bi,ij,bj->b", left, matrix, right)
     return total
 
@@ -74,8 +73,8 @@ def test_hand_worked_number() -> None:
     assert float((features @ np.array([10.0, 100.0, 1000.0]))[0]) == 6320.0
 
 
-def test_symmetric_pair_by_hand() -> None:
-    """Two slots of one component share a matrix that is read symmetric: z' (B + B') z / 2."""
+def test_slots_of_one_component_are_ordered() -> None:
+    """Two slots of one component share a matrix; what stands first is read from its left."""
     layout = two_slots(
         slot_component=(0, 0),
         component_names=("a",),
@@ -87,9 +86,10 @@ def test_symmetric_pair_by_hand() -> None:
     )
     theta = np.array([1.0, 10.0, 0.0, 5.0])
     bilinear = layout.effective(theta).bilinear[0, 1]
-    assert bilinear.tolist() == [[1.0, 5.0], [5.0, 5.0]]
+    assert bilinear.tolist() == [[1.0, 10.0], [0.0, 5.0]]
     z = [np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)]
-    assert float((layout.features(z, None, np.zeros((1, 0), np.float32)) @ theta)[0]) == 5.0
+    assert float((layout.features(z, None, np.zeros((1, 0), np.float32)) @ theta)[0]) == 10.0
+    assert float((layout.features(z[::-1], None, np.zeros((1, 0), np.float32)) @ theta)[0]) == 0.0
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,7 +7,7 @@ what is learned about a direction in one slot helps in all. The rank is where th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,21 @@ class KindProjection:
     def spectrum(self) -> Floats:
         """Share of content variance of each latent relative to the first."""
         return np.asarray(self.eigenvalues / self.eigenvalues[0] if self.rank else self.eigenvalues, dtype=np.float32)
+
+    def led_by(self, directions: Floats) -> KindProjection:
+        """The same latents in another orthonormal basis, which begins with the columns of `directions` [rank, num].
+
+        Eigenvalues and posterior variances are those along the new axes; correlations between these are left out.
+        """
+        basis, _ = np.linalg.qr(np.column_stack([directions, np.eye(self.rank)]).astype(np.float64))
+        basis[:, : directions.shape[1]] = directions
+        squares = basis.T**2
+        return replace(
+            self,
+            loading=(self.loading @ basis).astype(np.float32),
+            eigenvalues=(squares @ self.eigenvalues).astype(np.float32),
+            latent_noise=(squares @ self.latent_noise).astype(np.float32),
+        )
 
 
 def fit_projection(content: Floats, max_rank: int) -> KindProjection:

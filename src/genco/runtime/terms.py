@@ -154,11 +154,8 @@ class TermLayout:
         return EffectiveWeights(tuple(query), empty, bilinear)
 
     def _oriented(self, weights: Floats, i: int, j: int) -> Floats:
-        """The weights of a pair of components as slots (i, j) read them; one component with itself is symmetric."""
-        a, b = self.slot_component[i], self.slot_component[j]
-        if a == b:
-            return np.asarray((weights + weights.T) / 2, dtype=np.float32)
-        return weights if a < b else weights.T
+        """The weights of a pair of components as slots (i, j) read them."""
+        return weights if self.slot_component[i] <= self.slot_component[j] else weights.T
 
     def gather(
         self, query: Sequence[Floats], empty: Floats, bilinear: dict[tuple[int, int], Floats]
@@ -235,9 +232,7 @@ class TermLayout:
         """Outer products [batch, rank_a, rank_b] of two slots' latents, oriented as their block is stored."""
         a, b = self.slot_component[i], self.slot_component[j]
         outer = left[:, : self.pair_rank[a], None] * right[:, None, : self.pair_rank[b]]
-        if a == b:
-            return np.asarray((outer + outer.transpose(0, 2, 1)) / 2, dtype=np.float32)
-        return outer if a < b else outer.transpose(0, 2, 1)
+        return outer if a <= b else outer.transpose(0, 2, 1)
 
     def pair_block(self, i: int, j: int) -> Block | None:
         """The block that holds the weights of slots i and j, or None when pairs are off."""

@@ -41,14 +41,16 @@ class RewardModelConfig:
     own_context: bool = True
     element_effects: bool = True
     exposure_control: bool = True
+    pair_directions: str = "auto"
     residual: str = "auto"
     max_rounds: int = 8
     curvature_rows: int = 300_000
     propensity_clip: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.residual not in ("auto", "on", "off"):
-            raise ConfigError(f'Parameter `residual` should be "auto", "on" or "off". Found {self.residual!r}.')
+        for name in ("residual", "pair_directions"):
+            if getattr(self, name) not in ("auto", "on", "off"):
+                raise ConfigError(f'Parameter `{name}` should be "auto", "on" or "off". Found {getattr(self, name)!r}.')
         for name in ("max_own_rank", "max_pair_rank", "max_rounds"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Parameter `{name}` should be positive. Found `{name} = {getattr(self, name)}`.")

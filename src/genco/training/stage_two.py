@@ -24,6 +24,7 @@ from genco.runtime.reward_model import Appeal, RewardModel, project_content, ref
 from genco.runtime.terms import TermLayout
 from genco.storage.dataset import Dataset
 from genco.training.exposure import Exposure
+from genco.training.pair_directions import PairDirections, learn_pair_directions
 from genco.training.residual_loop import ResidualFit, fit_residual, residual_values
 from genco.training.reward_model_loop import AdditiveFit, FitResult, RewardModelConfig
 
@@ -62,11 +63,8 @@ def fit_stage_two(
     sample = dataset.sample(100_000, seed)
     encoders, encoded, _ = fit_encoders(catalogue, sample.context, text)
     projections = fit_projections(encoded, encoders, config.max_own_rank)
-    rank = max((p.rank for p in projections), default=0)
     layout = _layout(catalogue, encoders, projections, config)
-    latents = project_content(projections, encoded.content, encoded.kinds, rank)
-    pool_mean, pool_empty, members, owners = reference_pools(catalogue, latents)
-    tables = ContentTables(latents, pool_mean, pool_empty, members, owners)
+    tables = _tables(encoded, projections)
 
     train, held_out = encode_log(
         dataset,
@@ -76,6 +74,10 @@ def fit_stage_two(
         config.propensity_clip,
         _counter(progress, dataset),
     )
+    learned = _pair_directions(train, held_out, tables, layout, config, seed, progress)
+    if learned.directions:
+        projections = learned.lead(projections)
+        tables = _tables(encoded, projections)
     spectrum = [
         projections[kind].spectrum[: max(r, 1)] for kind, r in zip(encoders.kinds, layout.own_rank, strict=True)
     ]
@@ -94,12 +96,15 @@ def fit_stage_two(
     model = replace(model, calibration=_calibrate(fit, result, held_out, tables, residual))
     share = _context_counts(train) + _context_counts(held_out)
     measured = {
-        "rows_seen": result.rows_seen + residual.rows_seen,
-        "seconds": result.seconds,
+        "rows_seen": result.rows_seen + residual.rows_seen + learned.rows_seen,
+        "seconds": result.seconds + learned.seconds,
         "train_rows": len(train),
         "held_out_rows": len(held_out),
         "log_likelihood": result.log_likelihood,
         "num_weights": layout.num_weights,
+        "pair_directions_learned": bool(learned.directions),
+        "pair_directions_gain": learned.gain,
+        "pair_directions_gain_error": learned.error,
         "residual_kept": residual.residual is not None,
         "residual_gain": residual.gain,
         "residual_gain_error": residual.error,
@@ -111,6 +116,26 @@ def fit_stage_two(
     return StageTwo(
         model, encoders, encoded, train.contexts, share / share.sum(), trials, reward, train, measured, result.history
     )
+
+
+def _tables(encoded: EncodedCatalogue, projections: tuple[KindProjection, ...]) -> ContentTables:
+    rank = max((p.rank for p in projections), default=0)
+    latents = project_content(projections, encoded.content, encoded.kinds, rank)
+    return ContentTables(latents, *reference_pools(encoded.catalogue, latents))
+
+
+def _pair_directions(
+    train: EncodedLog,
+    held_out: EncodedLog,
+    tables: ContentTables,
+    layout: TermLayout,
+    config: RewardModelConfig,
+    seed: int,
+    progress: Progress,
+) -> PairDirections:
+    if not config.pair or config.pair_directions == "off":
+        return PairDirections({})
+    return learn_pair_directions(train, held_out, tables, layout, seed, progress, config.pair_directions == "on")
 
 
 def _context_counts(log: EncodedLog) -> NDArray[np.float64]:
