@@ -103,3 +103,19 @@ def test_many_decisions_are_read_in_parts(running: InProcess, monkeypatch: pytes
     for i in range(11):
         show(running, i % 2)
     same_as_reports(running, Tally(running.service).refresh())
+
+
+def test_a_catalogue_that_grows_keeps_its_counts(running: InProcess) -> None:
+    show(running, 0)
+    tally = Tally(running.service)
+    before = tally.refresh()
+    catalogue = running.service.model.catalogue
+    component = catalogue.components[0]
+    element = {"element_id": "new", "component": component, "product_id": product(running, 0)}
+    answer = running.client.put("/v1/catalogue", json={"elements": [element]})
+    assert answer.status_code == 200, answer.text
+    grown = running.service.model.catalogue
+    assert grown.num_elements == catalogue.num_elements + 1
+    assert tally.counts_on(grown).element.shape == (2, grown.num_elements)
+    counts = tally.refresh()
+    assert counts.element[:, :-1].tolist() == before.element.tolist() and counts.element[0, -1] == 0

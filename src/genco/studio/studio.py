@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from genco.policies.optimizer import Optimizer
 from genco.serving.service import Service
 from genco.studio.catalogue_index import CatalogueIndex
 from genco.studio.sessions import Attempts, Links
-from genco.studio.tally import Tally
+from genco.studio.tally import Counts, Tally
+
+
+@dataclass(frozen=True)
+class View:
+    """What one page reads: model, catalogue and counts of one moment. counts: by rows of the index's catalogue."""
+
+    optimizer: Optimizer
+    index: CatalogueIndex
+    counts: Counts
 
 
 class Studio:
@@ -19,10 +30,9 @@ class Studio:
         self.tally = Tally(service)
         self._index: CatalogueIndex | None = None
 
-    @property
-    def index(self) -> CatalogueIndex:
-        """The index of the catalogue that is served now."""
-        found, catalogue = self._index, self.service.model.catalogue
-        if found is None or found.catalogue is not catalogue:
-            found = self._index = CatalogueIndex(catalogue)
-        return found
+    def view(self) -> View:
+        """The model that is served now, and what was counted last."""
+        optimizer, index = self.service.model.optimizer, self._index
+        if index is None or index.catalogue is not optimizer.catalogue:
+            index = self._index = CatalogueIndex(optimizer.catalogue)
+        return View(optimizer, index, self.tally.counts_on(optimizer.catalogue))

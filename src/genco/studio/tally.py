@@ -87,6 +87,18 @@ class Counts:
             dict(self.flows),
         )
 
+    def on(self, catalogue: Catalogue) -> Counts:
+        """The same counts on a catalogue that may have grown at its end."""
+        more_products = catalogue.num_products - self.product.shape[1]
+        more_elements = catalogue.num_elements - self.element.shape[1]
+        if not more_products and not more_elements:
+            return self
+        return replace(
+            self,
+            product=np.pad(self.product, ((0, 0), (0, more_products))),
+            element=np.pad(self.element, ((0, 0), (0, more_elements))),
+        )
+
     def policy(self, name: str) -> Flow:
         """Everything a policy has shown."""
         return sum((flow for (_, policy), flow in self.flows.items() if policy == name), Flow())
@@ -115,12 +127,19 @@ class Tally:
     counts: Counts
     is_complete: bool
     _settled: Counts
+    _catalogue: Catalogue
+    _rows: dict[str, list[int]]
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="genco-tally", daemon=True)
         self._begin()
+
+    def counts_on(self, catalogue: Catalogue) -> Counts:
+        """What was counted last, for pages that read `catalogue`; nothing where another run is served meanwhile."""
+        is_same = self._service.live.version.root == self._root
+        return self.counts.on(catalogue) if is_same else Counts.nothing(catalogue)
 
     def start(self) -> None:
         self._thread.start()
@@ -135,6 +154,9 @@ class Tally:
         service = self._service
         if service.live.version.root != self._root:
             self._begin()
+        catalogue = service.model.catalogue
+        if catalogue is not self._catalogue:
+            self._catalogue, self._rows, self._settled = catalogue, {}, self._settled.on(catalogue)
         now = service.clock.now()
         settled_to = now - service.config.reward_window_us - SETTLE_US
         with service.engine.connect() as connection:
@@ -164,9 +186,8 @@ class Tally:
         self._root = self._service.live.version.root
         catalogue = self._service.model.catalogue
         self._catalogue = catalogue
-        self._part = [catalogue.components.index(slot.component) for slot in catalogue.slots]
         self._settled = Counts.nothing(catalogue)
-        self._rows: dict[str, list[int]] = {}
+        self._rows = {}
         self.counts = self._settled
         self.is_complete = False
 

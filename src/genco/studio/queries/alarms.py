@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genco.serving import alarms
 from genco.studio.studio import Studio
 
 MANY_WAITING = 1_000
@@ -18,7 +19,7 @@ class Alarm:
 
 
 def open_alarms(studio: Studio) -> tuple[Alarm, ...]:
-    """Alarms that hold now."""
+    """Alarms that hold now, and those that wait in the store until somebody closes them."""
     service = studio.service
     found = []
     failures = service.metrics.registry.get_sample_value("genco_learn_failures_total") or 0
@@ -30,4 +31,11 @@ def open_alarms(studio: Studio) -> tuple[Alarm, ...]:
     waiting = service.writer.num_waiting
     if waiting > MANY_WAITING:
         found.append(Alarm("store_slow", f"{waiting:,} writes wait for the store: is it slow, or away?"))
+    with service.engine.connect() as connection:
+        found += [Alarm(alarm.name, _in_words(alarm)) for alarm in alarms.open_alarms(connection)]
     return tuple(found)
+
+
+def _in_words(alarm: alarms.Alarm) -> str:
+    figures = ", ".join(f"{name} {value}" for name, value in alarm.detail.items())
+    return f"{alarm.name.replace('_', ' ').capitalize()}: {figures}." if figures else f"{alarm.name}."

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genco.data.catalogue import Catalogue
 from genco.evaluation.element_labels import LABEL_RULES
 from genco.evaluation.element_table import ElementRow, component_slots, element_rows
 from genco.evaluation.report_data import average_context
 from genco.serving.errors import ApiError
+from genco.studio.catalogue_index import CatalogueIndex
 from genco.studio.queries.paging import Paging, paging, rates, sorted_rows
-from genco.studio.studio import Studio
+from genco.studio.studio import Studio, View
 from genco.studio.tally import Counts
 
 SORTS = ("impressions", "clicks", "rate")
@@ -65,9 +67,9 @@ def elements(
 
     Raises `ApiError` 404 for an unknown product.
     """
-    counts, index = studio.tally.counts, studio.index
-    catalogue = index.catalogue
-    chosen = _chosen(studio, product_id, search, component, status)
+    view = studio.view()
+    counts, catalogue = view.counts, view.index.catalogue
+    chosen = _chosen(view.index, product_id, search, component, status)
     rows = sorted_rows(chosen, _values(counts, sort), descending)
     place = paging(len(rows), page, PAGE_SIZE)
     shown = rows[place.first : place.first + place.size].astype(np.int32)
@@ -83,23 +85,21 @@ def elements(
         impressions=int(counts.product[0].sum()),
         clicks=int(counts.product[1].sum()),
         paging=place,
-        rows=tuple(rows_of(studio, shown, average_context(studio.service.model.optimizer))),
-        totals=_totals(studio, counts, chosen),
+        rows=tuple(rows_of(view, shown, average_context(view.optimizer))),
+        totals=_totals(catalogue, counts, chosen),
         label_rules=LABEL_RULES,
     )
 
 
-def rows_of(studio: Studio, shown: NDArray[np.int32], context: NDArray[np.float32]) -> list[ElementRow]:
+def rows_of(view: View, shown: NDArray[np.int32], context: NDArray[np.float32]) -> list[ElementRow]:
     """Rows of elements with counts, labels and contributions in a context."""
-    counts, index = studio.tally.counts, studio.index
-    impressions, clicks = counts.element
-    busiest = int(counts.product[0].argmax())
-    return element_rows(studio.service.model.optimizer, impressions, clicks, context, shown, index.members, busiest)
+    impressions, clicks = view.counts.element
+    busiest = int(view.counts.product[0].argmax())
+    return element_rows(view.optimizer, impressions, clicks, context, shown, view.index.members, busiest)
 
 
-def _chosen(studio: Studio, product_id: str, search: str, component: str, status: str) -> NDArray[np.int32]:
+def _chosen(index: CatalogueIndex, product_id: str, search: str, component: str, status: str) -> NDArray[np.int32]:
     """Element rows that pass the filters, ascending; those of a component that no slot shows are left out."""
-    index = studio.index
     catalogue = index.catalogue
     keep = catalogue.element_component >= 0
     if component:
@@ -117,8 +117,7 @@ def _chosen(studio: Studio, product_id: str, search: str, component: str, status
     return mine[keep[mine]]
 
 
-def _totals(studio: Studio, counts: Counts, chosen: NDArray[np.int32]) -> tuple[Total, ...]:
-    catalogue = studio.index.catalogue
+def _totals(catalogue: Catalogue, counts: Counts, chosen: NDArray[np.int32]) -> tuple[Total, ...]:
     component = catalogue.element_component
     num_parts = len(catalogue.components)
 

@@ -73,7 +73,7 @@ class Overview:
 
 def overview(studio: Studio) -> Overview:
     """The overview as last counted."""
-    service, counts = studio.service, studio.tally.counts
+    service, counts = studio.service, studio.view().counts
     model, total = service.model, counts.total
     chosen = counts.policy(MODEL)
     period, points = _points(counts)

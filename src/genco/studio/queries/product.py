@@ -100,7 +100,8 @@ def product_page(studio: Studio, product_id: str, context: Mapping[str, str], ch
 
     Raises `ApiError` 404 for an unknown product, 422 for a context that cannot be read.
     """
-    counts, index, optimizer = studio.tally.counts, studio.index, studio.service.model.optimizer
+    view = studio.view()
+    counts, index, optimizer = view.counts, view.index, view.optimizer
     row = _product(optimizer, product_id)
     about = product_row(index, counts, row)
     wanted = _wanted(optimizer, row, context)
@@ -112,7 +113,7 @@ def product_page(studio: Studio, product_id: str, context: Mapping[str, str], ch
         by_hand = _by_hand(optimizer, request, wanted, about.impressions, chosen, shown.combinations[0])
     except RuleError as error:
         nothing = str(error)
-    elements = sorted(rows_of(studio, index.of_product(row), wanted.context), key=lambda entry: entry.contribution)
+    elements = sorted(rows_of(view, index.of_product(row), wanted.context), key=lambda entry: entry.contribution)
     usable = [entry for entry in elements if entry.status == APPROVED]
     worst = [entry.element.element_id for entry in sorted(usable, key=lambda entry: entry.label != "LOW")]
     return ProductPage(
@@ -132,10 +133,11 @@ def product_page(studio: Studio, product_id: str, context: Mapping[str, str], ch
 
 def by_hand(studio: Studio, product_id: str, context: Mapping[str, str], chosen: Mapping[int, str]) -> ByHand:
     """One combination of a product, put together by hand. Raises `ApiError`."""
-    optimizer = studio.service.model.optimizer
+    view = studio.view()
+    optimizer = view.optimizer
     row = _product(optimizer, product_id)
     wanted = _wanted(optimizer, row, context)
-    impressions = int(studio.tally.counts.product[0, row])
+    impressions = int(view.counts.product[0, row])
     try:
         request = optimizer.policy.request(row, wanted.context)
         best = shown_product(optimizer, wanted, impressions, None, 1).combinations[0]

@@ -55,7 +55,8 @@ class Products:
 
 def products(studio: Studio, search: str, state: str, sort: str, descending: bool, page: int) -> Products:
     """One page of the products. state: "" = all · sort: of `SORTS`."""
-    counts, index = studio.tally.counts, studio.index
+    view = studio.view()
+    counts, index = view.counts, view.index
     num_products = index.catalogue.num_products
     states = product_states(counts, index)
     found = index.find_products(search) if search else np.ones(num_products, dtype=bool)
