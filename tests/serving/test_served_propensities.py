@@ -59,7 +59,7 @@ def chi_squared(groups: dict[Group, list[tuple[str, float]]]) -> tuple[float, in
 
 
 def check(run: Path, folder: Path, num: int) -> None:
-    """`num` decisions in five parts: the run, a rollout at 30%, another catalogue in it, the candidate alone, undone."""
+    """`num` decisions: by the run, a rollout at 30%, another catalogue in it, the candidate alone, and undone."""
     second = other_run(run, folder / "second", 0.5)
     with InProcess(run, str(folder / "s.db"), rate_per_second=1e6, guard_every_seconds=0) as running:
         live = running.service.live

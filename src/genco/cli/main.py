@@ -15,6 +15,7 @@ from genco.cli.generate_command import generate
 from genco.cli.import_command import import_
 from genco.cli.keys_command import keys
 from genco.cli.report_command import report
+from genco.cli.retrain_command import retrain
 from genco.cli.serve_command import serve
 from genco.cli.simulate_command import simulate
 from genco.cli.studio_command import studio
@@ -54,6 +55,7 @@ app.command("report")(report)
 app.command("bench")(bench)
 app.command("serve")(serve)
 app.command("studio")(studio)
+app.command("retrain")(retrain)
 app.command("export")(export)
 app.command("backup")(backup)
 app.command("restore")(restore)

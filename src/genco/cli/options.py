@@ -12,7 +12,9 @@ Data = Annotated[Path, typer.Option(help="Dataset folder.")]
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is at --out.")]
 Run = Annotated[Path, typer.Option(help="Run folder, as `genco train` wrote it.")]
-Store = Annotated[str, typer.Option(help="File of an SQLite store, or postgresql://...", metavar="URL")]
+Store = Annotated[
+    str, typer.Option(help="File of an SQLite store, or postgresql://...", metavar="URL", envvar="GENCO_STORE")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal results.")]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from genco.serving.errors import ApiError
 from genco.serving.tables import alarms
 
-CANDIDATE_UNUSABLE = "candidate_unusable"
+CANDIDATE_UNUSABLE, RETRAINING_FAILED = "candidate_unusable", "retraining_failed"
 
 
 @dataclass(frozen=True)

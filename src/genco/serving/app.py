@@ -20,16 +20,29 @@ from genco.serving import catalogue_schemas, control_schemas, schemas
 from genco.serving.edge import Edge
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.guard import Guard
+from genco.serving.jobs import Jobs
 from genco.serving.learner import Learner
 from genco.serving.logs import request_id
-from genco.serving.routes import alarms, catalogue, controls, decide, events, health, models, personalizer, reports
+from genco.serving.routes import (
+    alarms,
+    catalogue,
+    controls,
+    decide,
+    events,
+    health,
+    jobs,
+    models,
+    personalizer,
+    reports,
+)
 from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
 from genco.serving.shortcut import Shortcut
 from genco.version import __version__
 
 _ROUTERS = tuple(
-    module.router for module in (decide, events, catalogue, controls, models, alarms, reports, personalizer, health)
+    module.router
+    for module in (decide, events, catalogue, controls, models, jobs, alarms, reports, personalizer, health)
 )
 _BODIES = (
     schemas.DecideRequest,
@@ -41,6 +54,7 @@ _BODIES = (
     control_schemas.PreviewIn,
     schemas.RunIn,
     schemas.PromoteIn,
+    schemas.RetrainIn,
     schemas.MultiSlotRank,
     schemas.SingleSlotRank,
     schemas.MultiSlotReward,
@@ -69,11 +83,11 @@ class Surface(Worker, Protocol):
 
 def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
     """The ASGI application; it closes the service when it stops."""
-    guard = Guard(service)
+    guard, retraining = Guard(service), Jobs(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        workers: list[Worker] = [Learner(service), guard, *surfaces]
+        workers: list[Worker] = [Learner(service), guard, retraining, *surfaces]
         for worker in workers:
             worker.start()
         yield
@@ -83,7 +97,7 @@ def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
         service.close()
 
     app = FastAPI(title="genco", version=__version__, lifespan=lifespan, redoc_url=None, docs_url=None)
-    app.state.service, app.state.guard = service, guard
+    app.state.service, app.state.guard, app.state.jobs = service, guard, retraining
     for router in _ROUTERS:
         app.include_router(router)
     for surface in surfaces:

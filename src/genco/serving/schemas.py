@@ -202,6 +202,39 @@ class ModelsAnswer(BaseModel):
     models: list[ModelOut]
 
 
+class RetrainIn(BaseModel):
+    """then: what to do with the run: only make it known, or roll it out in the usual stages."""
+
+    model_config = _STRICT
+    then: Literal["register", "stage"] = "register"
+
+
+class JobStarted(BaseModel):
+    """job: its number in GET /v1/jobs."""
+
+    job: int
+
+
+class JobOut(BaseModel):
+    """started_at, ended_at: microseconds · progress: what it said last · error: why it failed · result: of retraining
+    path, version, until, rows, rounded, left_out, continued, then and rollout."""
+
+    number: int
+    kind: str
+    state: Literal["running", "done", "failed"]
+    started_at: int
+    ended_at: int | None
+    progress: str
+    error: str | None
+    result: dict[str, Any]
+
+
+class JobsAnswer(BaseModel):
+    """Newest first."""
+
+    jobs: list[JobOut]
+
+
 class AlarmOut(BaseModel):
     """since: microseconds · detail: the figures that raised it."""
 

@@ -91,6 +91,19 @@ rollouts = Table(
     Column("outcome", Text),  # how it ended
 )
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),  # running, done or failed
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("progress", Text, nullable=False),
+    Column("error", Text),
+    Column("result", Text, nullable=False),  # JSON object
+)
+
 alarms = Table(
     "alarms",
     metadata,

@@ -1,0 +1,145 @@
+"""Retraining as a job: on the log, in another process, one at a time, and its failures are told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import insert
+from tests.kits.command_line import genco
+from tests.kits.running_service import InProcess, RunningService, error_code
+from tests.kits.service_rows import decision
+
+from genco.errors import CheckpointError
+from genco.policies.optimizer import Optimizer, load
+from genco.protocols import Truth
+from genco.serving.jobs import Jobs
+from genco.serving.retraining import retrain
+from genco.serving.tables import decisions, events, jobs
+from genco.storage.checkpoint import save_toml
+from genco.storage.runs import RunFolder
+
+QUICK = {"guard_every_seconds": 0, "reward_window_seconds": 1.0}
+
+
+@pytest.fixture
+def run(pairs_run: RunFolder, tmp_path: Path) -> Path:
+    """A copy that retrains in a moment."""
+    copy = RunFolder.open(shutil.copytree(pairs_run.path, tmp_path / "run"))
+    copy.info["config"]["training"]["steps"] = 1
+    save_toml(copy.path / "run.toml", copy.info)
+    return copy.path
+
+
+def fill(running: InProcess, optimizer: Optimizer, segments: tuple[str, ...], num: int = 1_500) -> None:
+    """Settled decisions of the first products, a tenth of them clicked."""
+    rng, catalogue = np.random.default_rng(0), optimizer.catalogue
+    at = running.service.clock.now() - num - 60_000_000
+    ids = catalogue.elements["element_id"]
+    made, clicked = [], []
+    for i in range(num):
+        product = i % 5
+        chosen = [str(ids[int(rng.choice(catalogue.pool(product, slot)))]) for slot in range(3)]
+        values = {"product_id": str(catalogue.products["product_id"][product]), "propensity": 0.01}
+        values |= {"combination": json.dumps(chosen), "context": json.dumps({"segment": segments[i % len(segments)]})}
+        made.append(decision(f"e{i}", at + i, True) | values)
+        if i % 10 == 0:
+            row = {"row_id": f"c{i}", "event_id": f"e{i}", "kind": "click", "slot_id": "", "value": 1.0, "late": False}
+            clicked.append(row | {"received_at": at + i + 1})
+
+    def write(connection: Any) -> None:
+        connection.execute(insert(decisions), made)
+        connection.execute(insert(events), clicked)
+
+    running.service.writer.submit(write).result()
+
+
+def finished(running: InProcess | RunningService, seconds: float = 120) -> dict[str, Any]:
+    """The newest job once it has ended."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        newest = running.client.get("/v1/jobs").json()["jobs"][0]
+        if newest["state"] != "running":
+            return dict(newest)
+        time.sleep(0.2)
+    raise AssertionError(newest)
+
+
+def test_retraining_makes_a_version_known_and_rolls_it_out(
+    run: Path, pairs_optimizer: Optimizer, pairs_truth: Truth, tmp_path: Path
+) -> None:
+    with InProcess(run, str(tmp_path / "s.db"), **QUICK) as running:
+        fill(running, pairs_optimizer, tuple(pairs_truth.context_values))
+        before = running.service.live.version.version
+        started = running.client.post("/v1/models/retrain", json={"then": "stage"})
+        assert started.status_code == 202, started.text
+        second = running.client.post("/v1/models/retrain")
+        assert (second.status_code, error_code(second)) == (409, "job_running")
+        job = finished(running)
+        assert job["state"] == "done", job
+        assert job["number"] == started.json()["job"] and job["progress"]
+        result = job["result"]
+        assert (
+            result["rows"] == 1_500
+            and result["continued"]
+            and load(result["path"]).policy.version == result["version"] != before
+        )
+        shown = running.client.get("/v1/models").json()
+        assert shown["rollout"]["started_from"] == result["version"]
+        (entry,) = (model for model in shown["models"] if model["version"] == result["version"])
+        assert entry["trained_to"] == result["until"]
+        assert running.service.live.version.version == before  # it serves its first share only
+        assert not list(Path(result["path"]).parent.glob(".log-*"))
+
+
+def test_a_log_with_fewer_contexts_is_trained_from_scratch(
+    run: Path, pairs_optimizer: Optimizer, pairs_truth: Truth, tmp_path: Path
+) -> None:
+    with InProcess(run, str(tmp_path / "s.db"), **QUICK) as running:
+        fill(running, pairs_optimizer, tuple(pairs_truth.context_values[:1]))
+        until = running.service.clock.now()
+        done = retrain(running.service.engine, tmp_path / "new", until)
+        with pytest.raises(CheckpointError, match="exists"):
+            retrain(running.service.engine, tmp_path / "new", until)
+        assert done.rows == 1_500 and not done.continued and load(done.path).catalogue.num_products == 40
+
+
+def test_a_failure_says_why_and_raises_an_alarm(run: Path, tmp_path: Path) -> None:
+    with InProcess(run, str(tmp_path / "s.db"), **QUICK) as running:
+        assert running.client.post("/v1/models/retrain").status_code == 202
+        job = finished(running)
+        assert job["state"] == "failed" and "nothing to train on" in job["error"]
+        (alarm,) = running.client.get("/v1/alarms").json()["alarms"]
+        assert alarm["name"] == "retraining_failed" and alarm["detail"]["reason"] == job["error"]
+
+
+def test_what_a_killed_service_left_has_failed_and_a_stopped_one_ends_its_job(run: Path, tmp_path: Path) -> None:
+    with InProcess(run, str(tmp_path / "s.db"), **QUICK) as running:
+        left = {"kind": "retrain", "state": "running", "started_at": 1, "progress": "", "result": "{}"}
+        running.service.writer.submit(lambda store: store.execute(insert(jobs).values(**left))).result()
+        again = Jobs(running.service)
+        again.start()
+        assert [(job.state, job.error) for job in again.list()] == [("failed", "the service stopped")]
+        again.retrain("register", "test")
+        started = time.monotonic()
+        again.stop()
+        assert time.monotonic() - started < 10
+        assert [job.error for job in again.list()] == ["the service stopped"] * 2
+
+
+def test_the_serving_process_needs_no_torch() -> None:
+    code = "import sys, genco.serving.jobs, genco.serving.retraining; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_command_needs_a_served_run(tmp_path: Path) -> None:
+    done = genco("retrain", "--store", tmp_path / "empty.db", "--out", tmp_path / "run")
+    assert done.exit_code == 1 and "never served a run" in done.output
