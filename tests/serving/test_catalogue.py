@@ -94,7 +94,12 @@ def test_a_new_element_is_shown_once_it_is_approved(running: InProcess) -> None:
     assert own(running, "title")[-1]["text"] == "other words" and own(running, "title")[-1]["status"] == "approved"
     with running.service.engine.connect() as connection:
         acts = connection.execute(select(audit.c.act, audit.c.detail).order_by(audit.c.number)).all()
-    assert [act for act, _ in acts] == ["edit_catalogue", "apply_control", "edit_catalogue"] and "new" in acts[0][1]
+    assert [act for act, _ in acts] == [
+        "add_key",
+        "edit_catalogue",
+        "apply_control",
+        "edit_catalogue",
+    ] and "new" in acts[1][1]
     missing = running.client.get("/v1/catalogue/products/no/such")
     assert (missing.status_code, error_code(missing)) == (404, "unknown_product")
 

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import select
 from tests.conftest import PAIRS_CONFIG
 from tests.kits.command_line import genco_json
+from tests.kits.other_run import other_run
 from tests.kits.running_service import InProcess
 
 from genco.cli.export_command import As
 from genco.errors import DataError
+from genco.serving import registry
 from genco.serving.export import export_log
 from genco.serving.store import open_store
 from genco.serving.tables import audit, decisions
@@ -111,6 +113,31 @@ def test_acts_of_admins_are_audited(pairs_run: RunFolder, tmp_path: Path) -> Non
         assert running.client.put("/v1/catalogue", json=change).status_code == 200
         running.client.post(f"/v1/models/{running.service.model.version}/promote")
         with running.service.engine.connect() as connection:
-            acts = connection.execute(select(audit.c.act, audit.c.detail)).all()
+            acts = connection.execute(select(audit.c.act, audit.c.detail).where(audit.c.act != "add_key")).all()
     assert [act for act, _ in acts] == ["apply_control", "promote_model"]
     assert element in acts[0].detail
+
+
+def test_an_act_and_its_audit_row_are_one_transaction(
+    pairs_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the audit log cannot be written, nothing is promoted."""
+    from genco.serving.routes import models as routes
+
+    def fail(*_: object) -> None:
+        raise ValueError
+
+    other = other_run(pairs_run.path, tmp_path / "other", 0.5)
+    with InProcess(pairs_run.path, str(tmp_path / "store.db")) as running:
+        known = running.client.post("/v1/models", json={"path": str(other)}).json()["models"]
+        version = next(model["version"] for model in known if not model["served"])
+        monkeypatch.setattr(routes, "note", fail)
+        assert running.client.post(f"/v1/models/{version}/promote").status_code == 500
+        served = registry.served(running.service.engine)
+        assert served is not None and served.version == running.service.live.version.version != version
+        monkeypatch.undo()
+        assert running.client.post(f"/v1/models/{version}/promote").status_code == 200
+        with running.service.engine.connect() as connection:
+            lines = connection.execute(select(audit.c.act, audit.c.detail).where(audit.c.act != "add_key")).all()
+    assert [line.act for line in lines] == ["register_model", "promote_model"]
+    assert version in lines[1].detail

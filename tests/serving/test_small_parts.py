@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from genco.errors import ConfigError, UnknownIdError
 from genco.serving.clock import Clock
@@ -12,6 +13,7 @@ from genco.serving.config import service_config
 from genco.serving.event_ids import EventIds
 from genco.serving.keys import add_key, key_hash, list_keys, revoke_key, valid_keys
 from genco.serving.store import open_store
+from genco.serving.tables import audit
 
 
 def test_the_clock_never_goes_back() -> None:
@@ -47,7 +49,11 @@ def test_keys_are_stored_as_hashes_and_revoked(store_url: str) -> None:
     engine = open_store(store_url)
     key_id, secret = add_key(engine, "shop", ("decide", "ingest"), 5)
     assert valid_keys(engine)[key_hash(secret)].scopes == ("decide", "ingest")
-    revoke_key(engine, key_id, 9)
+    revoke_key(engine, key_id, 9, "user:ann")
+    with engine.connect() as connection:
+        lines = connection.execute(select(audit.c.at, audit.c.key_id, audit.c.act, audit.c.detail)).all()
+    assert [tuple(line)[:3] for line in lines] == [(5, "cli", "add_key"), (9, "user:ann", "revoke_key")]
+    assert all(key_id in line.detail and secret not in line.detail for line in lines)
     assert valid_keys(engine) == {}
     (key,) = list_keys(engine)
     assert (key.key_id, key.name, key.created_at, key.revoked_at) == (key_id, "shop", 5, 9)

@@ -119,7 +119,8 @@ class Decision:
     """The served distribution of one request.
 
     won: who wins the posterior draws · policy: the generative policy of the request · pinned: (share, policy under that
-    restriction) of `minimum_share_parts`. Raises `ConfigError` when epsilon and the shares exceed 1.
+    restriction) of `minimum_share_parts` · weights: in place of the config's. Raises `ConfigError` when epsilon and the
+    shares exceed 1.
     """
 
     def __init__(
@@ -129,18 +130,18 @@ class Decision:
         policy: Policy,
         space: LegalSpace,
         pinned: Sequence[tuple[float, Policy]] = (),
+        weights: Floats | None = None,
     ) -> None:
         self.config, self.won, self.policy, self.space, self.pinned = config, won, policy, space, tuple(pinned)
-        self.weights = _weights(config, [share for share, _ in self.pinned])
+        self.weights = _weights(config, [share for share, _ in self.pinned]) if weights is None else weights
         self._part_stops, self._winner_stops = _stops(self.weights), _stops(won.share)
         self._known: dict[int, float] = {}
 
     @classmethod
     def certain(cls, config: DecisionConfig, best: Positions, policy: Policy, space: LegalSpace) -> Decision:
         """The distribution that serves `best` [slot] always, with propensity 1."""
-        made = cls(config, Winners(best[None].astype(np.int32), np.ones(1)), policy, space)
-        made.weights = np.array([1.0, 0.0, 0.0])
-        return made
+        won = Winners(best[None].astype(np.int32), np.ones(1))
+        return cls(config, won, policy, space, weights=np.array([1.0, 0.0, 0.0]))
 
     @property
     def greedy_weight(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from genco.policies.optimizer import Optimizer
+from genco.serving.errors import ApiError
 from genco.serving.event_ids import EventIds
 from genco.serving.governed import CatalogueState, governed
 from genco.serving.registry import ModelVersion
@@ -35,6 +36,20 @@ def warmed_arm(
     model = ServedModel(governed(optimizer, state.controls), state.version)
     model.warm_up()
     return Arm(version, loaded, base, optimizer, model)
+
+
+def require_what_is_served(candidate: Optimizer, control: Optimizer) -> None:
+    """Raise `ApiError` 422 unless the candidate can answer whatever the served version can."""
+    ours, theirs = candidate.catalogue, control.catalogue
+    pairs = (
+        ("product", ours.product_rows, theirs.product_rows),
+        ("element", ours.element_rows, theirs.element_rows),
+        ("context column", candidate.meta.context, control.meta.context),
+    )
+    for what, have, wanted in pairs:
+        missing = next((name for name in wanted if name not in have), None)
+        if missing is not None:
+            raise ApiError(422, "model_unusable", f"The run lacks the {what} {missing!r}, which is served.")
 
 
 @dataclass(frozen=True)

@@ -12,5 +12,5 @@ from genco.serving.tables import audit
 
 
 def note(connection: Connection, at: int, actor: str, act: str, detail: Mapping[str, Any]) -> None:
-    """Write one line. actor: the id of an API key, or `user:NAME`."""
+    """Write one line. actor: the id of an API key, `user:NAME`, or `cli`."""
     connection.execute(insert(audit).values(at=at, key_id=actor, act=act, detail=json.dumps(detail)))

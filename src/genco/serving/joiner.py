@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, false, func, or_, select, true
 
+from genco.serving.actor_caps import ActorCaps
 from genco.serving.bulk_insert import insert_rows
 from genco.serving.tables import decisions, events
 
@@ -84,18 +85,27 @@ def row_id(row: EventRow, reward: str) -> str:
 
 
 def ingest(
-    connection: Connection, rows: Sequence[EventRow], received_at: int, window_us: int, reward: str
+    connection: Connection,
+    rows: Sequence[EventRow],
+    received_at: int,
+    window_us: int,
+    reward: str,
+    caps: ActorCaps | None = None,
 ) -> list[Verdict]:
     """Store the rows and say of each what became of it. To be run by the one writer, in a transaction.
 
-    received_at: time of receipt by the server's clock · reward: `earliest` or `sum`.
+    received_at: time of receipt by the server's clock · reward: `earliest` or `sum` · caps: on rewards of one actor.
     """
-    decided = _decided_at(connection, sorted({row.event_id for row in rows}))
+    decided = _decided(connection, sorted({row.event_id for row in rows}))
     ids = [row_id(row, reward) for row in rows]
     seen = _known(connection, sorted(set(ids)))
     verdicts, fresh = [], []
     for row, identity in zip(rows, ids, strict=True):
-        verdict = _verdict(row, decided.get(row.event_id), identity in seen, received_at, window_us)
+        decided_at, actor = decided.get(row.event_id, (None, None))
+        verdict = _verdict(row, decided_at, identity in seen, received_at, window_us)
+        is_reward = verdict.status == ACCEPTED and row.kind in REWARDED
+        if is_reward and caps is not None and not caps.allows(actor, identity, received_at):
+            verdict = Verdict(REJECTED, "actor_cap", "Too many rewards of this decision's actor came lately.")
         verdicts.append(verdict)
         if verdict.status in (ACCEPTED, LATE):
             seen.add(identity)
@@ -127,12 +137,13 @@ def _verdict(row: EventRow, decided_at: int | None, known: bool, received_at: in
     return Verdict(LATE if received_at > decided_at + window_us else ACCEPTED)
 
 
-def _decided_at(connection: Connection, event_ids: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _decided(connection: Connection, event_ids: Sequence[str]) -> dict[str, tuple[int, str | None]]:
+    """Time and actor of decisions."""
+    found: dict[str, tuple[int, str | None]] = {}
     for start in range(0, len(event_ids), _CHUNK):
         wanted = decisions.c.event_id.in_(event_ids[start : start + _CHUNK])
-        query = select(decisions.c.event_id, decisions.c.decided_at).where(wanted)
-        found.update((event_id, at) for event_id, at in connection.execute(query))
+        query = select(decisions.c.event_id, decisions.c.decided_at, decisions.c.actor).where(wanted)
+        found.update((event_id, (at, actor)) for event_id, at, actor in connection.execute(query))
     return found
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, insert, select, update
 
 from genco.errors import ConfigError, UnknownIdError
+from genco.serving.audit import note
 from genco.serving.tables import keys
 
 SCOPES = ("decide", "ingest", "read", "admin")
 SHORTEST_KEY = 16
+CLI = "cli"  # who acts by command line, in the audit log
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,11 @@ def key_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def add_key(engine: Engine, name: str, scopes: tuple[str, ...], now: int, secret: str | None = None) -> tuple[str, str]:
-    """Store a key; returns its id and the key itself, which cannot be had again. secret: a key of your own.
+def add_key(
+    engine: Engine, name: str, scopes: tuple[str, ...], now: int, secret: str | None = None, actor: str = CLI
+) -> tuple[str, str]:
+    """Store a key, with its line in the audit log; returns its id and the key itself, which cannot be had again.
+    secret: a key of your own.
 
     Raises `ConfigError` for an unknown scope, none at all, or an own key that is too short.
     """
@@ -48,6 +53,7 @@ def add_key(engine: Engine, name: str, scopes: tuple[str, ...], now: int, secret
     row = {"key_id": key_id, "hash": key_hash(secret), "name": name, "scopes": " ".join(scopes), "created_at": now}
     with engine.begin() as connection:
         connection.execute(insert(keys).values(**row))
+        note(connection, now, actor, "add_key", {"key_id": key_id, "name": name, "scopes": scopes})
     return key_id, secret
 
 
@@ -58,12 +64,13 @@ def list_keys(engine: Engine) -> list[Key]:
     return [Key(row.key_id, row.name, tuple(row.scopes.split()), row.created_at, row.revoked_at) for row in found]
 
 
-def revoke_key(engine: Engine, key_id: str, now: int) -> None:
-    """Make a key invalid. Raises `UnknownIdError`."""
+def revoke_key(engine: Engine, key_id: str, now: int, actor: str = CLI) -> None:
+    """Make a key invalid, with its line in the audit log. Raises `UnknownIdError`."""
     with engine.begin() as connection:
         valid = (keys.c.key_id == key_id) & keys.c.revoked_at.is_(None)
         if not connection.execute(update(keys).where(valid).values(revoked_at=now)).rowcount:
             raise UnknownIdError(f"No valid key {key_id!r} is stored.")
+        note(connection, now, actor, "revoke_key", {"key_id": key_id})
 
 
 def valid_keys(engine: Engine) -> dict[str, Key]:

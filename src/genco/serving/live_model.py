@@ -24,7 +24,7 @@ from genco.serving import registry, rollout
 from genco.serving.additions import Additions, grown
 from genco.serving.additions_store import read_additions
 from genco.serving.alarms import CANDIDATE_UNUSABLE, raise_alarm
-from genco.serving.arms import Arm, Serving, warmed_arm
+from genco.serving.arms import Arm, Serving, require_what_is_served, warmed_arm
 from genco.serving.clock import Clock
 from genco.serving.control_store import changes_in_force
 from genco.serving.errors import ApiError
@@ -42,6 +42,11 @@ ON, OFF = "on", "off"
 UNUSABLE = "the candidate cannot be loaded"
 
 T = TypeVar("T")
+Also = Callable[[Connection, str], None]  # given the version that is served then
+
+
+def nothing(_: Connection, __: str) -> None:
+    """What an act does beside itself unless it is told."""
 
 
 class LiveModel:
@@ -110,24 +115,24 @@ class LiveModel:
         detail = {"rollout": under_way.number, "version": under_way.candidate}
         raise_alarm(connection, CANDIDATE_UNUSABLE, detail, now)
 
-    def register(self, path: Path, trained_to: int | None = None) -> ModelVersion:
+    def register(self, path: Path, trained_to: int | None = None, also: Also = nothing) -> ModelVersion:
         """Make a run known, so that it can be promoted. trained_to: what the service decided before is in its training.
 
         Raises `ApiError` 422 where it cannot be used.
         """
-        return self._registered(path.resolve(), self._loaded(str(path)), trained_to)
+        return self._registered(path.resolve(), self._loaded(str(path)), trained_to, also)
 
-    def promote(self, version: str, why: str = registry.PROMOTE) -> ModelVersion:
+    def promote(self, version: str, why: str = registry.PROMOTE, also: Also = nothing) -> ModelVersion:
         """Serve a registered version to everybody; learning goes on from it after a promotion and rests after a
         rollback. A rollout of it ends as finished, one of another version is in the way of a promotion and is ended by
-        a rollback.
+        a rollback. also: done in the same transaction.
 
         Raises `ApiError`: 404 unknown, 409 in the way, 422 damaged or of other slots; then nothing has changed.
         """
         with self._lock:
             under_way = self.serving.rollout
             if under_way is not None and version in (under_way.started_from, under_way.candidate):
-                return self._finish_rollout(why)
+                return self._finish_rollout(why, also)
             if under_way is not None and why != registry.ROLLBACK:
                 raise ApiError(
                     409, "rollout_running", f"Model {under_way.candidate!r} is being rolled out: roll it back first."
@@ -138,25 +143,28 @@ class LiveModel:
                 if under_way is not None:
                     rollout.end(connection, under_way.number, rollout.BY_HAND, self._clock.now())
                 self._promote(connection, arm.version, why, why != registry.ROLLBACK)
+                also(connection, arm.version.version)
 
             self._write(write)
             self.learning = why != registry.ROLLBACK
             self._swap(Serving(arm), why)
         return arm.version
 
-    def roll_back(self, version: str) -> ModelVersion:
+    def roll_back(self, version: str, also: Also = nothing) -> ModelVersion:
         """Serve what `version` took over from; where it is being rolled out, end that. Returns what is served then.
+        also: done in the same transaction.
 
         Raises `ApiError` 409 unless the version is in service and took over from another.
         """
         under_way = self.serving.rollout
         if under_way is not None and version in (under_way.started_from, under_way.candidate):
-            self.end_rollout(under_way.number, rollout.BY_HAND)
+            served = self.version.version
+            self.end_rollout(under_way.number, rollout.BY_HAND, lambda connection: also(connection, served))
             return self.version
-        return self.promote(registry.version_before(self._engine, version).version, registry.ROLLBACK)
+        return self.promote(registry.version_before(self._engine, version).version, registry.ROLLBACK, also)
 
-    def begin_rollout(self, version: str, plan: Plan) -> Rollout:
-        """Serve a registered version to the first share of the plan.
+    def begin_rollout(self, version: str, plan: Plan, also: Also = nothing) -> Rollout:
+        """Serve a registered version to the first share of the plan. also: done in the same transaction.
 
         Raises `ApiError`: 404 unknown, 409 served already or another one under way, 422 damaged, or without a product,
         element or context column of what is served: its share of requests would fail.
@@ -165,13 +173,20 @@ class LiveModel:
             arm, control = self._arm_named(version), self.serving.control
             if version == control.version.version:
                 raise ApiError(409, "already_served", f"Model {version!r} is served already.")
-            _require_what_is_served(arm.optimizer, control.optimizer)
-            begun: Rollout = self._write(lambda store: rollout.begin(store, version, plan, self._clock.now()))
+            require_what_is_served(arm.optimizer, control.optimizer)
+
+            def write(connection: Connection) -> Rollout:
+                made = rollout.begin(connection, version, plan, self._clock.now())
+                also(connection, control.version.version)
+                return made
+
+            begun: Rollout = self._write(write)
             self._swap(Serving(control, arm, begun), registry.ROLLOUT)
         return begun
 
-    def advance(self, version: str) -> ModelVersion:
+    def advance(self, version: str, also: Also = nothing) -> ModelVersion:
         """Enter the next stage of the version's rollout; the last one is a promotion. Returns what is served then.
+        also: done in the same transaction.
 
         Raises `ApiError` 409 where the version is not being rolled out.
         """
@@ -181,9 +196,14 @@ class LiveModel:
                 raise ApiError(409, "not_rolled_out", f"Model {version!r} is not being rolled out.")
             stage = under_way.stage + 1
             if under_way.plan.stages[stage] == 100:
-                return self._finish_rollout(registry.ROLLOUT)
+                return self._finish_rollout(registry.ROLLOUT, also)
             now = self._clock.now()
-            self._write(lambda connection: rollout.enter(connection, under_way.number, stage, now))
+
+            def write(connection: Connection) -> None:
+                rollout.enter(connection, under_way.number, stage, now)
+                also(connection, self.version.version)
+
+            self._write(write)
             self._swap(replace(self.serving, rollout=replace(under_way, stage=stage, stage_at=now)), registry.ROLLOUT)
         return self.version
 
@@ -271,7 +291,7 @@ class LiveModel:
         """What the version that is served would be under other controls."""
         return governed(self.serving.control.optimizer, controls)
 
-    def _finish_rollout(self, why: str) -> ModelVersion:
+    def _finish_rollout(self, why: str, also: Also) -> ModelVersion:
         """Serve the candidate to everybody."""
         candidate, under_way = self.serving.candidate, self.serving.rollout
         assert candidate is not None and under_way is not None
@@ -279,6 +299,7 @@ class LiveModel:
         def write(connection: Connection) -> None:
             rollout.end(connection, under_way.number, rollout.FINISHED, self._clock.now())
             self._promote(connection, candidate.version, why, True)
+            also(connection, candidate.version.version)
 
         self._write(write)
         self.learning = True
@@ -300,11 +321,18 @@ class LiveModel:
         registry.promote(connection, version.version, why, self._clock.now())
         put_setting(connection, LEARNING, ON if learning else OFF)
 
-    def _registered(self, path: Path, optimizer: Optimizer, trained_to: int | None = None) -> ModelVersion:
+    def _registered(
+        self, path: Path, optimizer: Optimizer, trained_to: int | None = None, also: Also = nothing
+    ) -> ModelVersion:
         now = self._clock.now()
         reached = now if trained_to is None else trained_to
         entry = ModelVersion(optimizer.policy.version, registry.RUN, str(path), None, now, reached)
-        self._write(lambda connection: registry.register(connection, entry))
+
+        def write(connection: Connection) -> None:
+            registry.register(connection, entry)
+            also(connection, entry.version)
+
+        self._write(write)
         return registry.version_named(self._engine, entry.version)
 
     def _arm_named(self, version: str) -> Arm:
@@ -350,17 +378,3 @@ class LiveModel:
 
     def _write(self, operation: Any) -> Any:
         return self._writer.submit(operation).result()
-
-
-def _require_what_is_served(candidate: Optimizer, control: Optimizer) -> None:
-    """Raise `ApiError` 422 unless the candidate can answer whatever the served version can."""
-    ours, theirs = candidate.catalogue, control.catalogue
-    pairs = (
-        ("product", ours.product_rows, theirs.product_rows),
-        ("element", ours.element_rows, theirs.element_rows),
-        ("context column", candidate.meta.context, control.meta.context),
-    )
-    for what, have, wanted in pairs:
-        missing = next((name for name in wanted if name not in have), None)
-        if missing is not None:
-            raise ApiError(422, "model_unusable", f"The run lacks the {what} {missing!r}, which is served.")

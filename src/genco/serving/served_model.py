@@ -107,7 +107,11 @@ class ServedModel:
         """All legal combinations of a single-slot run and the propensity of each."""
         request = self.policy.request(question.product, question.context, question.pinned, question.excluded)
         positions = question.space.enumerate(question.space.size_bound)
-        return [self.ids(question.space, row) for row in positions], self.policy.decide(request).propensity(positions)
+        return self.legal(question), self.policy.decide(request).propensity(positions)
+
+    def legal(self, question: Question) -> list[Combination]:
+        """All legal combinations of a single-slot run."""
+        return [self.ids(question.space, row) for row in question.space.enumerate(question.space.size_bound)]
 
     def baseline(self, space: LegalSpace) -> Combination:
         """The first approved candidate of every slot that the rules let stand together."""

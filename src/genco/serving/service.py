@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from genco.serving.audit import note
+from genco.serving.actor_caps import ActorCaps
 from genco.serving.auth import Gate
 from genco.serving.bulk_insert import insert_rows
 from genco.serving.clock import Clock
@@ -17,7 +16,6 @@ from genco.serving.config import ServiceConfig
 from genco.serving.controls import Controls
 from genco.serving.decider import Decider
 from genco.serving.event_ids import EventIds
-from genco.serving.keys import Key
 from genco.serving.live_model import LiveModel
 from genco.serving.metrics import Metrics
 from genco.serving.served_model import ServedModel
@@ -38,6 +36,7 @@ class Service:
         self.clock = Clock(not_before=last_time(self.engine))
         self.ids = EventIds(store_secret(self.engine))
         self.gate = Gate(self.engine, config.rate_per_second)
+        self.caps = ActorCaps(config.rewards_per_actor, round(config.actor_window_seconds * 1e6))
         self.metrics = Metrics()
         self.decider = Decider(config)
         self.stopping = False
@@ -53,11 +52,6 @@ class Service:
     def model(self) -> ServedModel:
         """What answers requests now."""
         return self.live.current
-
-    async def act(self, key: Key, act: str, detail: Mapping[str, Any]) -> None:
-        """Write an admin's act into the audit log."""
-        now, actor = self.clock.now(), key.key_id
-        await asyncio.wrap_future(self.writer.submit(lambda connection: note(connection, now, actor, act, detail)))
 
     def close(self) -> None:
         """Flush and stop."""

@@ -117,3 +117,7 @@ def test_one_slot(tmp_path: Path) -> None:
         assert joined(running) == {ranked["eventId"]: 1.0}
         with pytest.raises(HttpResponseError, match="no_legal_combination"):
             client.rank({**body, "excludedActions": actions})
+        blocked = {"statuses": [{"element_id": name, "status": "blocked"} for name in actions[1:3]]}
+        assert running.client.put("/v1/catalogue", json=blocked).status_code == 200
+        probability = {entry["id"]: entry["probability"] for entry in client.rank(body)["ranking"]}
+        assert [name for name in actions if probability[name] > 0] == actions[3:]

@@ -63,7 +63,9 @@ async def report(service: Service, rows: Sequence[EventRow | Verdict]) -> Events
     config, received_at = service.config, service.clock.now()
     try:
         written = service.writer.submit(
-            lambda connection: ingest(connection, sound, received_at, config.reward_window_us, config.reward)
+            lambda connection: ingest(
+                connection, sound, received_at, config.reward_window_us, config.reward, service.caps
+            )
         )
         verdicts = iter(await asyncio.wrap_future(written))
     except StoreUnavailableError as error:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from genco.serving import registry
 from genco.serving.arms import Serving
+from genco.serving.audit import note
 from genco.serving.decider import ONLINE
 from genco.serving.errors import ApiError
 from genco.serving.guardrails import Evidence, difference
 from genco.serving.keys import Key
-from genco.serving.registry import ModelVersion
+from genco.serving.live_model import Also
 from genco.serving.rollout import CANDIDATE, CONTROL, Plan
 from genco.serving.routes.body import answer, described, parsed, read_body, service_of
 from genco.serving.schemas import ArmOut, DifferenceOut, ModelOut, ModelsAnswer, PromoteIn, RolloutOut, RunIn
+from genco.serving.service import Service
 
 router = APIRouter(tags=["models"])
 
@@ -40,8 +43,12 @@ async def register(request: Request) -> Response:
     service = service_of(request)
     key = await service.gate.require(request, "admin")
     path = Path(parsed(RunIn, await read_body(request)).path)
-    entry = await asyncio.to_thread(service.live.register, path)
-    await service.act(key, "register_model", {"version": entry.version, "path": entry.path})
+
+    def noted(connection: Connection, version: str) -> None:
+        detail = {"version": version, "path": str(path)}
+        note(connection, service.clock.now(), key.key_id, "register_model", detail)
+
+    await asyncio.to_thread(service.live.register, path, None, noted)
     return await _all(request)
 
 
@@ -52,12 +59,14 @@ async def promote(request: Request, version: str) -> Response:
     key = await service.gate.require(request, "admin")
     ask = parsed(PromoteIn, await read_body(request) or b"{}")
     if not ask.staged:
-        return await _change(request, key, "promote_model", version, service.live.promote)
+        noted = _noted(service, key, "promote_model", {"version": version})
+        await asyncio.to_thread(service.live.promote, version, registry.PROMOTE, noted)
+        return await _all(request)
     if service.config.mode != ONLINE:
         raise ApiError(409, "not_online", f"Only in mode online do two models answer. Found {service.config.mode}.")
     plan = Plan(tuple(ask.stages), ask.minutes, ask.min_decisions)
-    begun = await asyncio.to_thread(service.live.begin_rollout, version, plan)
-    await service.act(key, "begin_rollout", {"version": version, "rollout": begun.number, **asdict(plan)})
+    noted = _noted(service, key, "begin_rollout", {"version": version, **asdict(plan)})
+    await asyncio.to_thread(service.live.begin_rollout, version, plan, noted)
     return await _all(request)
 
 
@@ -66,7 +75,10 @@ async def advance(request: Request, version: str) -> Response:
     """Enter the next stage of this version's rollout now."""
     service = service_of(request)
     key = await service.gate.require(request, "admin")
-    return await _change(request, key, "advance_rollout", version, service.live.advance)
+    await asyncio.to_thread(
+        service.live.advance, version, _noted(service, key, "advance_rollout", {"version": version})
+    )
+    return await _all(request)
 
 
 @router.post("/v1/models/{version}/rollback", response_model=ModelsAnswer, **described(None, 404, 409, 422))
@@ -75,16 +87,18 @@ async def rollback(request: Request, version: str) -> Response:
     rolled out, everybody is served the other one again, and its learning goes on."""
     service = service_of(request)
     key = await service.gate.require(request, "admin")
-    return await _change(request, key, "roll_back_model", version, service.live.roll_back)
-
-
-async def _change(
-    request: Request, key: Key, act: str, version: str, change: Callable[[str], ModelVersion]
-) -> Response:
-    service = service_of(request)
-    now_served = await asyncio.to_thread(change, version)
-    await service.act(key, act, {"version": version, "served": now_served.version})
+    noted = _noted(service, key, "roll_back_model", {"version": version})
+    await asyncio.to_thread(service.live.roll_back, version, noted)
     return await _all(request)
+
+
+def _noted(service: Service, key: Key, act: str, detail: Mapping[str, Any]) -> Also:
+    """Writes the act into the audit log, in the act's own transaction."""
+
+    def write(connection: Connection, served: str) -> None:
+        note(connection, service.clock.now(), key.key_id, act, {**detail, "served": served})
+
+    return write
 
 
 async def _all(request: Request) -> Response:

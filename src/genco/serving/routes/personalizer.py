@@ -34,7 +34,7 @@ from genco.serving.schemas import (
     SlotCandidates,
     SlotElement,
 )
-from genco.serving.served_model import ServedModel
+from genco.serving.served_model import Question, ServedModel
 from genco.serving.service import Service
 
 router = APIRouter(prefix="/personalizer", tags=["personalizer"])
@@ -65,7 +65,7 @@ async def rank_multi_slot(request: Request) -> Response:
 
 @router.post("/rank", response_model=SingleSlotRanked, status_code=201, **described(SingleSlotRank, 404, 409, 413, 422))
 async def rank_single_slot(request: Request) -> Response:
-    """Choose one action; for runs of one slot."""
+    """Choose one action; for runs of one slot. The baseline is the first action that may be shown now."""
     service = service_of(request)
     await service.gate.require(request, "decide")
     body = await read_body(request)
@@ -75,8 +75,10 @@ async def rank_single_slot(request: Request) -> Response:
     allowed = [action.id for action in rank.actions if action.id not in rank.excludedActions]
     if not allowed:
         raise ApiError(422, "no_legal_combination", "Every action is excluded.")
-    baseline = [SlotElement(slot_id=model.slot_names[0], element_id=allowed[0])]
-    ask = _ask(model, rank, {model.slot_names[0]: frozenset(rank.excludedActions)}, baseline)
+    ask = _ask(model, rank, {model.slot_names[0]: frozenset(rank.excludedActions)}, [])
+    legal = {combination[0] for combination in model.legal(_question(model, ask))}
+    first = next((name for name in allowed if name in legal), None)
+    ask = ask.model_copy(update={"baseline": [SlotElement(slot_id=model.slot_names[0], element_id=first)]})
     made = await decide_and_log(service, ask, _digest(body))
     ranking = [
         RankedAction(id=action.id, probability=probability)
@@ -170,10 +172,14 @@ def _probabilities(service: Service, ask: DecideRequest, made: DecideAnswer, ran
     model = service.live.serving.model_named(made.model_version)
     if made.policy != MODEL or model is None:
         return [float(action.id == made.slots[0].element_id) for action in rank.actions]
-    narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
-    combinations, propensity = model.distribution(model.question(ask.product_id, ask.context, candidates=narrowed))
+    combinations, propensity = model.distribution(_question(model, ask))
     by_element = {combination[0]: float(p) for combination, p in zip(combinations, propensity, strict=True)}
     return [by_element.get(action.id, 0.0) for action in rank.actions]
+
+
+def _question(model: ServedModel, ask: DecideRequest) -> Question:
+    narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
+    return model.question(ask.product_id, ask.context, candidates=narrowed)
 
 
 def _digest(body: bytes) -> str:
