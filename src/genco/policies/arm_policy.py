@@ -6,7 +6,7 @@ spreads over what is worth trying, and late clicks do not make the policy try th
 
 Many items that share effects: most of what is learned of an item comes from views of the others, which a plan for that
 item alone cannot see. It undervalues what is learned for all and overvalues what is learned for the item, so
-combinations are drawn from the belief instead, narrowed (Thompson sampling).
+combinations are drawn instead, from the belief on what items share, narrowed (Thompson sampling).
 
 Portions or draws won are the decision's winners, so the propensity of every combination is exact and the same for all
 views of the batch.
@@ -15,13 +15,12 @@ views of the batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genco.errors import ConfigError
-from genco.runtime.arm_posterior import ArmCounts, ArmPosterior
+from genco.runtime.arm_posterior import ArmPosterior
 from genco.runtime.decision import Decision, DecisionConfig, Winners, winners
 from genco.runtime.legal_space import LegalSpace
 from genco.runtime.listed import Listed
@@ -49,7 +48,7 @@ class ArmPolicyConfig:
     portions: int = 4
     horizon: float = 1.0
     num_draws: int = 64
-    width: float = 0.15
+    width: float = 0.3
     half_life: float = np.inf
 
     def __post_init__(self) -> None:
@@ -59,18 +58,6 @@ class ArmPolicyConfig:
             raise ConfigError(f"Parameter `horizon` should not be negative. Found `horizon = {self.horizon}`.")
         if not self.half_life > 0:
             raise ConfigError(f"Parameter `half_life` should be positive. Found `half_life = {self.half_life}`.")
-
-
-class Belief(Protocol):
-    """A belief on the arms of items, such as `arm_belief.ArmBelief`."""
-
-    def posterior(self, item: int) -> ArmPosterior:
-        """Logits of the item's arms."""
-        ...
-
-    def learn(self, counts: ArmCounts) -> None:
-        """Add views and clicks [arm] of all items."""
-        ...
 
 
 class UniformOver:

@@ -14,8 +14,9 @@ from genco.runtime.arm_posterior import BASE_DEVIATION, BASE_LOGIT, ArmCounts, A
 from genco.runtime.arrow_matrix import ArrowInverse, arrow_inverse
 
 Floats = NDArray[np.float64]
-PRIOR_VARIANCE = {"level": BASE_DEVIATION**2, "item": 0.25, "own": 0.01, "pair": 0.0025, "combination": 0.0025}
-GROUP_VARIANCE = 0.0025
+Ints = NDArray[np.int64]
+PRIOR_VARIANCE = {"level": BASE_DEVIATION**2, "item": 0.25, "own": 0.25, "pair": 0.0004, "combination": 0.0001}
+GROUP_VARIANCE = 0.0004
 PRIOR_WEIGHTS = 4.0
 ROUNDS = 3
 
@@ -58,7 +59,21 @@ class SharedBelief:
         place[rows] = np.arange(len(rows))
         design = np.zeros((len(columns), len(rows)))
         np.put_along_axis(design, place[columns], np.sqrt(self._prior())[columns], axis=1)
-        return ArmPosterior(self._base + self._mean[columns].sum(axis=1), design @ inverse @ design.T)
+        return ArmPosterior(self._logit(columns), design @ inverse @ design.T)
+
+    def shared_posterior(self, item: int) -> ArmPosterior:
+        """The same means; of the covariance, what comes from weights that other clusters of items have as well."""
+        columns = self._effects.columns[self._first[item] : self._first[item + 1]]
+        shared = self._effects.shared
+        place = np.full(self._effects.num_weights, len(shared))
+        place[shared] = np.arange(len(shared))
+        design = np.zeros((len(columns), len(shared) + 1))
+        np.put_along_axis(design, place[columns], np.sqrt(self._prior())[columns], axis=1)
+        design = design[:, :-1]
+        return ArmPosterior(self._logit(columns), design @ self._inverse.corner @ design.T)
+
+    def _logit(self, columns: Ints) -> Floats:
+        return np.asarray(self._base + self._mean[columns].sum(axis=1))
 
     def _prior(self) -> Floats:
         """Prior variance [weight]."""

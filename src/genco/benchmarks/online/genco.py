@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.benchmarks.online.arm_table import ArmTable
-from genco.policies.arm_policy import ArmPolicyConfig, Belief, ItemArms, ItemPlan
+from genco.policies.arm_policy import FEW_ITEMS, ArmPolicyConfig, ItemArms, ItemPlan
 from genco.rng import stream
 from genco.runtime.arm_belief import ArmBelief
 from genco.runtime.arm_posterior import ArmCounts
@@ -27,11 +27,14 @@ class GencoPolicy:
         config = config or ArmPolicyConfig()
         self._rng = stream(seed, "genco policy")
         self._first = arms.first
-        self._belief: Belief = (
-            ArmBelief(arms.elements, config.half_life)
-            if arms.num_items == 1
-            else SharedBelief(arms.item, arms.elements, arms.fields, config.half_life)
-        )
+        self._belief: ArmBelief | SharedBelief
+        if arms.num_items == 1:
+            self._belief = ArmBelief(arms.elements, config.half_life)
+            self._posterior = self._belief.posterior
+        else:
+            self._belief = SharedBelief(arms.item, arms.elements, arms.fields, config.half_life)
+            many = arms.num_items > FEW_ITEMS
+            self._posterior = self._belief.shared_posterior if many else self._belief.posterior
         bounds = zip(arms.first[:-1], arms.first[1:], strict=True)
         self.plans = [ItemPlan(ItemArms(arms.elements[start:stop]), config, arms.num_items) for start, stop in bounds]
 
@@ -39,7 +42,7 @@ class GencoPolicy:
         chosen = np.empty(len(items), dtype=np.int64)
         for item in np.unique(items).tolist():
             views = np.flatnonzero(items == item)
-            served = self.plans[item].serve(self._belief.posterior(item), len(views), self._rng)
+            served = self.plans[item].serve(self._posterior(item), len(views), self._rng)
             chosen[views] = self._first[item] + served
         return chosen
 
