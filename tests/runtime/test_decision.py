@@ -105,6 +105,17 @@ def test_single_choices_carry_their_own_propensity() -> None:
         np.testing.assert_array_equal(again, positions)
 
 
+def test_what_is_certain_is_chosen_always() -> None:
+    catalogue = a_catalogue()
+    space = legal_space(catalogue, 0)
+    best, config = space.enumerate(1_000)[1], DecisionConfig(epsilon=0.9)
+    decision = Decision.certain(config, best, MaskedSoftmax(space, 0), space)
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        positions, propensity = decision.choose(rng)
+        assert positions.tolist() == best.tolist() and propensity == 1.0
+
+
 def test_a_million_draws_without_an_illegal_combination() -> None:
     catalogue = a_catalogue()
     space = legal_space(catalogue, 0)

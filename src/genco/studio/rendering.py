@@ -17,6 +17,8 @@ NAVIGATION = (
     ("/studio/", "Overview"),
     ("/studio/products", "Products"),
     ("/studio/elements", "Elements"),
+    ("/studio/controls", "Controls"),
+    ("/studio/audit", "Audit"),
 )
 _FILTERS = ("clean", "rate", "signed", "number", "whole", "change", "fixed")
 
