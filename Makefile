@@ -1,6 +1,6 @@
 # Everything CI runs is a target here. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak check lint types imports docs examples frozen freeze bench clean
+.PHONY: help install demo test soak check lint types imports docs examples frozen freeze audit bench clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -18,7 +18,7 @@ TABLE_autoco   := $(wildcard $(PUBLISHED)/autoco)
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-install: $(STAMP)  ## virtual environment in .venv with the extras dev, embed, peers and postgres
+install: $(STAMP)  ## virtual environment in .venv with the extras dev, embed, peers, postgres and otel
 
 # torch first and alone, so that the cap is met before anything else can pull in another version of it
 $(STAMP): pyproject.toml
@@ -27,8 +27,8 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "==> [2/3] torch (the largest package: a few minutes on a slow line)"
 	$(BIN)/python -m pip install --disable-pip-version-check 'torch>=2.6,<2.14'
-	@echo "==> [3/3] genco and the extras dev, embed, peers, postgres"
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev,embed,peers,postgres]'
+	@echo "==> [3/3] genco and the extras dev, embed, peers, postgres, otel"
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev,embed,peers,postgres,otel]'
 	@touch $@
 	@echo "==> installed; the command is $(BIN)/genco"
 
@@ -77,6 +77,9 @@ frozen: install  ## compare the public API and the command line with tests/golde
 
 freeze: install  ## rewrite tests/golden/public_api.txt, tests/golden/cli.txt and docs/reference/cli.md
 	$(BIN)/python tools/frozen_lists.py --write
+
+audit: install  ## known vulnerabilities of what is installed; asks the Python Package Index, so it needs a network
+	$(BIN)/python -m pip_audit --skip-editable
 
 bench: install $(addprefix bench-,$(SUITE))  ## the benchmark suites in quick form, or one: make bench SUITE=latency
 

@@ -15,6 +15,7 @@ from genco.serving.config import ServiceConfig
 from genco.serving.keys import SCOPES, add_key, list_keys
 from genco.serving.logs import configure_logs
 from genco.serving.service import Service
+from genco.serving.telemetry import traced
 
 STOP_SECONDS = 20
 SWITCH_SECONDS = 0.001  # scorer and writer hold up the requests for no longer than this
@@ -49,7 +50,7 @@ def serve(
     gc.freeze()  # or the collector walks through the loaded model every so often while requests wait
     say(f"Serving {run} in mode {config.mode} on http://{host}:{port}, model {service.model.version}.")
     uvicorn.run(
-        create_app(service, surfaces(service)),
+        traced(create_app(service, surfaces(service)), os.environ),
         host=host,
         port=port,
         log_config=None,
