@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from genco.serving import catalogue_schemas, control_schemas, schemas
+from genco.serving import catalogue_schemas, control_schemas, personalizer_schemas, schemas
 from genco.serving.edge import Edge
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.guard import Guard
@@ -55,10 +55,10 @@ _BODIES = (
     schemas.RunIn,
     schemas.PromoteIn,
     schemas.RetrainIn,
-    schemas.MultiSlotRank,
-    schemas.SingleSlotRank,
-    schemas.MultiSlotReward,
-    schemas.SingleSlotReward,
+    personalizer_schemas.MultiSlotRank,
+    personalizer_schemas.SingleSlotRank,
+    personalizer_schemas.MultiSlotReward,
+    personalizer_schemas.SingleSlotReward,
 )
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 

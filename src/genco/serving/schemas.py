@@ -52,6 +52,7 @@ class DecideRequest(BaseModel):
     excluded: Annotated[list[Element], Field(max_length=10_000)] = []
     timeout_ms: Annotated[float | None, Field(gt=0, le=60_000)] = None
     defer_activation: Annotated[bool, Field(description="false: it is shown at once, count it as shown.")] = True
+    explain: Annotated[bool, Field(description="Answer `candidates` and `attribution` too.")] = False
 
 
 class DecidedSlot(BaseModel):
@@ -61,8 +62,41 @@ class DecidedSlot(BaseModel):
     element_id: str | None
 
 
+class CandidateOut(BaseModel):
+    """A combination the model proposes. propensity: with which it is served · uplift: logits above the average
+    creative · click_probability: predicted."""
+
+    slots: list[DecidedSlot]
+    propensity: float
+    uplift: float
+    click_probability: float
+
+
+class CreditOut(BaseModel):
+    """Credit of one element in the combination served: own + interaction + residual = total, with a 95% interval."""
+
+    slot_id: str
+    element_id: str | None
+    own: float
+    interaction: float
+    residual: float
+    total: float
+    low: float
+    high: float
+
+
+class AttributionOut(BaseModel):
+    """Credits of the combination served; their totals add up to its uplift. unit: of credits and uplift."""
+
+    unit: Literal["logit"]
+    uplift: float
+    click_probability: float
+    elements: list[CreditOut]
+
+
 class DecideAnswer(BaseModel):
-    """The combination to show. propensity: of exactly this combination; null = not known."""
+    """The combination to show. propensity: of exactly this combination; null = not known · candidates, attribution:
+    with `explain`; null where the model is in service no longer."""
 
     event_id: str
     slots: list[DecidedSlot]
@@ -72,6 +106,8 @@ class DecideAnswer(BaseModel):
     reason: str
     model_version: str
     model_slots: list[DecidedSlot] | None = None
+    candidates: list[CandidateOut] | None = None
+    attribution: AttributionOut | None = None
     took_ms: float
 
 
@@ -288,84 +324,6 @@ class ElementsAnswer(BaseModel):
     impressions: int
     clicks: int
     elements: list[ElementOut]
-
-
-class PersonalizerAction(BaseModel):
-    """An action: an element of the catalogue. features: not read, for content comes from the catalogue."""
-
-    id: Element
-    features: list[dict[str, Any]] = []
-
-
-class PersonalizerSlot(BaseModel):
-    """A slot of the run. features: not read."""
-
-    id: Id
-    baselineAction: Element  # noqa: N815 (their name)
-    excludedActions: list[Element] = []  # noqa: N815
-    features: list[dict[str, Any]] = []
-
-
-class PersonalizerRank(BaseModel):
-    """What every rank carries. contextFeatures: nested as they like; leaves named as context columns are read."""
-
-    actions: Annotated[list[PersonalizerAction], Field(min_length=1, max_length=10_000)]
-    contextFeatures: list[dict[str, Any]] = []  # noqa: N815
-    deferActivation: bool = False  # noqa: N815
-    eventId: Id | None = None  # noqa: N815
-
-
-class MultiSlotRank(PersonalizerRank):
-    """POST /personalizer/multislot/rank."""
-
-    slots: Annotated[list[PersonalizerSlot], Field(min_length=1, max_length=64)]
-
-
-class SingleSlotRank(PersonalizerRank):
-    """POST /personalizer/rank."""
-
-    excludedActions: list[Element] = []  # noqa: N815
-
-
-class SlotRewardIn(BaseModel):
-    """A reward of one slot."""
-
-    slotId: Id  # noqa: N815
-    value: float
-
-
-class MultiSlotReward(BaseModel):
-    """POST /personalizer/multislot/events/{event_id}/reward."""
-
-    reward: Annotated[list[SlotRewardIn], Field(min_length=1, max_length=64)]
-
-
-class SingleSlotReward(BaseModel):
-    """POST /personalizer/events/{event_id}/reward."""
-
-    value: float
-
-
-class MultiSlotRanked(BaseModel):
-    """slots: [{id, rewardActionId}]."""
-
-    eventId: str  # noqa: N815
-    slots: list[dict[str, str | None]]
-
-
-class RankedAction(BaseModel):
-    """probability: with which it is served."""
-
-    id: str
-    probability: float
-
-
-class SingleSlotRanked(BaseModel):
-    """ranking: most probable first."""
-
-    eventId: str  # noqa: N815
-    ranking: list[RankedAction]
-    rewardActionId: str | None  # noqa: N815
 
 
 class RowFaultOut(BaseModel):

@@ -143,6 +143,11 @@ class ServedModel:
         rows = [int(have[at]) for have, at in zip(space.candidates, positions, strict=True)]
         return tuple(None if row == EMPTY else self._element_ids[row] for row in rows)
 
+    def positions(self, space: LegalSpace, combination: Combination) -> Positions:
+        """Positions [slot] of element ids, the inverse of `ids`. Raises `KeyError` or `IndexError` for others."""
+        rows = [EMPTY if name is None else self.catalogue.element_rows[name] for name in combination]
+        return np.array([np.flatnonzero(c == row)[0] for c, row in zip(space.candidates, rows, strict=True)], np.int32)
+
     def fitting(self, slot_name: str, element_ids: Sequence[str], left_out: frozenset[str]) -> list[str]:
         """Those of the elements that the slot's component has, `left_out` left out.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -22,9 +23,10 @@ from genco.serving.decider import (
 )
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.event_ids import PREFIX
+from genco.serving.explanation import explained
 from genco.serving.routes.body import answer, described, parsed, read_body, service_of
 from genco.serving.schemas import DecideAnswer, DecidedSlot, DecideRequest, SlotElement
-from genco.serving.served_model import Combination, ServedModel
+from genco.serving.served_model import Combination, Question, ServedModel
 from genco.serving.service import Service
 from genco.serving.tables import decisions
 
@@ -41,6 +43,8 @@ async def decide(request: Request) -> Response:
     body = await read_body(request)
     ask = parsed(DecideRequest, body)
     made = await decide_and_log(service, ask, hashlib.blake2b(body, digest_size=16).hexdigest())
+    if ask.explain:
+        made = await asyncio.to_thread(_explained, service, ask, made)
     return answer(made.model_copy(update={"took_ms": round(1e3 * (time.perf_counter() - started), 3)}))
 
 
@@ -60,9 +64,7 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
     held_out = actor is not None and service.ids.holds_out(actor, service.config.holdout)
     arm = None if held_out else serving.arm_of(service.ids, actor or event_id)
     model = serving.model(arm)
-    pinned = {entry.slot_id: _pinned(entry) for entry in ask.pinned}
-    narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
-    question = model.question(ask.product_id, ask.context, pinned, ask.excluded, narrowed)
+    question = _question(model, ask)
     given = {entry.slot_id: entry.element_id for entry in ask.baseline}
     own = model.check_legal(question.space, given) if given else None
     baseline = Baseline(lambda: own or model.baseline(question.space), ask.baseline_propensity)
@@ -84,6 +86,20 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
         event_id = ask.event_id or service.ids.mint()
     service.metrics.decisions.labels(choice.policy, choice.reason).inc()
     return _answer(service, model, choice, event_id)
+
+
+def _question(model: ServedModel, ask: DecideRequest) -> Question:
+    pinned = {entry.slot_id: _pinned(entry) for entry in ask.pinned}
+    narrowed = {slot.id: frozenset(candidate.id for candidate in slot.candidates) for slot in ask.slots}
+    return model.question(ask.product_id, ask.context, pinned, ask.excluded, narrowed)
+
+
+def _explained(service: Service, ask: DecideRequest, made: DecideAnswer) -> DecideAnswer:
+    """The answer with candidates and attribution, where the model that is named in it is in service."""
+    model = service.live.serving.model_named(made.model_version)
+    served = tuple(slot.element_id for slot in made.slots)
+    found = None if model is None else explained(model, _question(model, ask), served)
+    return made if found is None else made.model_copy(update={"candidates": found[0], "attribution": found[1]})
 
 
 def _pinned(entry: SlotElement) -> str:

@@ -16,13 +16,7 @@ from starlette.responses import Response
 from genco.serving.decider import MODEL
 from genco.serving.errors import ApiError
 from genco.serving.joiner import ACTIVATION, REWARD
-from genco.serving.routes.body import answer, described, parsed, read_body, service_of
-from genco.serving.routes.decide import decide_and_log
-from genco.serving.routes.events import report_one
-from genco.serving.schemas import (
-    Candidate,
-    DecideAnswer,
-    DecideRequest,
+from genco.serving.personalizer_schemas import (
     MultiSlotRank,
     MultiSlotRanked,
     MultiSlotReward,
@@ -31,9 +25,11 @@ from genco.serving.schemas import (
     SingleSlotRank,
     SingleSlotRanked,
     SingleSlotReward,
-    SlotCandidates,
-    SlotElement,
 )
+from genco.serving.routes.body import answer, described, parsed, read_body, service_of
+from genco.serving.routes.decide import decide_and_log
+from genco.serving.routes.events import report_one
+from genco.serving.schemas import Candidate, DecideAnswer, DecideRequest, SlotCandidates, SlotElement
 from genco.serving.served_model import Question, ServedModel
 from genco.serving.service import Service
 
