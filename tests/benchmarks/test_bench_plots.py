@@ -34,7 +34,7 @@ def test_curves_are_listed_by_their_last_value_and_keep_their_colour() -> None:
 def test_curves_of_others_have_a_whisker() -> None:
     lines = [Curve(name, [0, 10], [0.0, value], [0.0, 0.1]) for name, value in (("a", 0.2), ("b", 0.4))]
     drawing = ElementTree.fromstring(curves([("one", lines)], "views", "value"))
-    assert [line.get("class") for line in drawing.iter(f"{SVG}line")].count("c0") == 1
+    assert [line.get("class") for line in drawing.iter(f"{SVG}line")].count("c0") == 2  # and one in the legend
 
 
 def test_nothing_to_draw_is_an_empty_figure() -> None:

@@ -60,13 +60,22 @@ def test_conditioning_equals_fitting_at_the_same_mode() -> None:
     model = ArmModel(ELEMENTS, [POINT])
     prior = model.prior()
     found = prior.given(some_counts())
-    _, mean, covariance = by_brute_force(POINT, some_counts(), prior.mean)
-    np.testing.assert_allclose(found.mean, mean, rtol=1e-8)
-    np.testing.assert_allclose(found.covariance, covariance, atol=1e-8)
+    _, mean, covariance = by_brute_force(POINT, some_counts(), found.mean)
+    np.testing.assert_allclose(found.mean, mean, atol=1e-2)
+    np.testing.assert_allclose(found.covariance, covariance, atol=1e-2)
+    _, _, covariance = by_brute_force(POINT, some_counts(), prior.mean)
     waiting = prior.awaiting(some_counts().views)
     np.testing.assert_array_equal(waiting.mean, prior.mean)
     np.testing.assert_allclose(waiting.covariance, covariance, atol=1e-8)
     assert prior.awaiting(np.zeros(6)) is prior
+
+
+def test_a_rare_arm_that_is_clicked_is_not_overrated() -> None:
+    """At a prior mean of -6, 12 clicks of 233 views ask for a step of 20; the mode is where the gradient vanishes."""
+    found = ArmPosterior(np.array([-6.0]), np.eye(1)).given(ArmCounts(np.array([233.0]), np.array([12.0])))
+    assert 12 - 233 * rates(found.mean[0]) - (found.mean[0] + 6) == pytest.approx(0.0, abs=0.1)
+    never = ArmPosterior(np.array([3.0]), 4 * np.eye(1)).given(ArmCounts(np.array([1e4]), np.array([0.0])))
+    assert -10 < never.mean[0] < -4 and np.isfinite(never.covariance).all()
 
 
 def test_many_views_find_the_rates() -> None:

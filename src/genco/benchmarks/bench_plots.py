@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from genco.drawings.plots import scale, tick
-from genco.drawings.svg import circle, line, polygon, polyline, rectangle, svg, text, ticks
+from genco.drawings.svg import line, polygon, polyline, rectangle, svg, text, ticks
 
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1c2430 } .title { font-weight: 600; font-size: 13px }
@@ -17,6 +17,7 @@ text { font: 12px system-ui, sans-serif; fill: #1c2430 } .title { font-weight: 6
 .c0 { stroke: #0b7a75; fill: #0b7a75 } .c1 { stroke: #d1622b; fill: #d1622b } .c2 { stroke: #3b62c4; fill: #3b62c4 }
 .c3 { stroke: #a03a8c; fill: #a03a8c } .c4 { stroke: #7a6a12; fill: #7a6a12 } .c5 { stroke: #4a90a4; fill: #4a90a4 }
 .c6 { stroke: #c23b4e; fill: #c23b4e } .c7 { stroke: #5d6673; fill: #5d6673 } polyline[class] { fill: none }
+line[class^="c"] { stroke-width: 2 }
 .dashed { stroke-dasharray: 5 3 } .band { stroke: none; fill-opacity: 0.18 } polyline.thick { stroke-width: 3.5 }
 @media (prefers-color-scheme: dark) { text { fill: #e8ecf1 } .paper { fill: #14181d } .grid { stroke: #2e3640 }
 .error { stroke: #e8ecf1 } }
@@ -134,7 +135,7 @@ def _panel(
             parts.append(line(at, y(value - half), at, y(value + half), css))
         parts.append(polyline(drawn, f"{css} thick" if curve.ours else css))
         row = upper + 10 + LINE * number
-        parts.append(circle(right + 58, row - 4, 4, css))
+        parts.append(line(right + 46, row - 4, right + 62, row - 4, css))
         parts.append(text(right + 68, row, f"{curve.label} {curve.ys[-1]:.3f}"))
     return parts
 

@@ -33,6 +33,7 @@ SHARES = (
     (0.34, 0.33, 0.33),
 )
 JITTER = 1e-10
+MAX_STEPS, CLOSE = 12, 0.02
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,27 @@ class ArmPosterior:
         return np.asarray(rate * (1.0 - rate))
 
     def given(self, counts: ArmCounts) -> ArmPosterior:
-        """After more views; likelihood expanded at the present mean."""
+        """After more views: Laplace's approximation, by Newton steps of at most 1 from the present mean."""
         arms = np.flatnonzero(counts.views)
-        gain, left = self._gain(arms, counts.views[arms])
-        rate = rates(self.mean[arms])
-        surprise = (counts.clicks[arms] - counts.views[arms] * rate) / (counts.views[arms] * rate * (1.0 - rate))
-        return ArmPosterior(self.mean + gain @ surprise, left)
+        views, clicks, prior = counts.views[arms], counts.clicks[arms], self.mean[arms]
+        logit = prior
+        for _ in range(MAX_STEPS):
+            rate = rates(logit)
+            precision = views * rate * (1.0 - rate)
+            gain, left = self._gain(arms, precision)
+            mean = self.mean + gain @ ((clicks - views * rate) / precision + logit - prior)
+            step = mean[arms] - logit
+            if np.abs(step).max() < CLOSE:
+                break
+            logit = logit + np.clip(step, -1.0, 1.0)
+        return ArmPosterior(mean, left)
 
     def awaiting(self, views: Floats) -> ArmPosterior:
         """What will be known once the outcome of more views [arm] is told: same mean, less uncertainty."""
         arms = np.flatnonzero(views)
-        return ArmPosterior(self.mean, self._gain(arms, views[arms])[1]) if len(arms) else self
+        if not len(arms):
+            return self
+        return ArmPosterior(self.mean, self._gain(arms, (views * self.precision_per_view)[arms])[1])
 
     def draws(self, rng: np.random.Generator, num: int, width: float) -> Floats:
         """Logits [num, arm] drawn from the belief, deviations multiplied by `width`."""
@@ -105,10 +116,10 @@ class ArmPosterior:
         root = linalg.cholesky(spread, lower=True, check_finite=False)
         return np.asarray(self.mean + width * rng.standard_normal((num, len(root))) @ root.T)
 
-    def _gain(self, arms: NDArray[np.int64], views: Floats) -> tuple[Floats, Floats]:
-        """Kalman gain [arm, given arm] and the covariance left."""
+    def _gain(self, arms: NDArray[np.int64], precision: Floats) -> tuple[Floats, Floats]:
+        """Kalman gain [arm, given arm] and the covariance left. precision: of what is learned of each given arm."""
         cross = self.covariance[:, arms]
-        inner = cross[arms] + np.diag(1.0 / (views * self.precision_per_view[arms]))
+        inner = cross[arms] + np.diag(1.0 / precision)
         gain = linalg.solve(inner, cross.T, assume_a="pos", check_finite=False).T
         return gain, self.covariance - gain @ cross.T
 
