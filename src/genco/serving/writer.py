@@ -43,7 +43,8 @@ class Writer:
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._engine, self._insert = engine, insert
-        self._items: queue.Queue[_Item | None] = queue.Queue(max_waiting)
+        self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()  # in C: half the cost of `Queue`
+        self._max_waiting = max_waiting
         self._closed = False
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="genco-writer", daemon=True)
@@ -73,10 +74,9 @@ class Writer:
     def _put(self, item: _Item) -> Future[Any]:
         if self._closed:
             raise StoreUnavailableError("The service is stopping.")
-        try:
-            self._items.put_nowait(item)
-        except queue.Full:
-            raise StoreUnavailableError(f"More than {self._items.maxsize} writes are waiting for the store.") from None
+        if self._items.qsize() >= self._max_waiting:
+            raise StoreUnavailableError(f"More than {self._max_waiting} writes are waiting for the store.")
+        self._items.put(item)
         return item.future
 
     def _run(self) -> None:
