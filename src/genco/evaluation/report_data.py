@@ -21,11 +21,11 @@ from genco.evaluation.logged import LoggedRows, calibration_of, ranking_measures
 from genco.evaluation.report_requests import ReportRequest, frequent_request, logged_requests
 from genco.evaluation.request_figures import Headline, headline
 from genco.evaluation.shown_combinations import ShownProduct, shown_product
+from genco.evaluation.wilson import wilson
 from genco.policies.generative import Request
 from genco.policies.optimizer import Optimizer
 from genco.protocols import Truth
 from genco.rng import stream
-from genco.runtime.attribution import Z_95
 from genco.storage.dataset import Dataset
 
 Progress = Callable[[str, dict[str, float]], None]
@@ -201,14 +201,9 @@ def calibration_points(bins: CalibrationBins) -> tuple[CalibrationPoint, ...]:
     for n, predicted, observed in zip(bins.trials, bins.predicted, bins.observed, strict=True):
         if n <= 0:
             continue
-        rate, z2 = min(max(observed / n, 0.0), 1.0), Z_95**2
-        centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
-        half = Z_95 * np.sqrt(rate * (1 - rate) / n + z2 / (4 * n**2)) / (1 + z2 / n)
-        points.append(
-            CalibrationPoint(
-                float(n), float(predicted / n), float(rate), float(max(centre - half, 0.0)), float(centre + half)
-            )
-        )
+        rate = min(max(observed / n, 0.0), 1.0)
+        low, high = wilson(float(observed), float(n))
+        points.append(CalibrationPoint(float(n), float(predicted / n), float(rate), low, high))
     return tuple(points)
 
 

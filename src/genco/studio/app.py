@@ -18,12 +18,12 @@ from genco.serving.logs import request_id
 from genco.serving.service import Service
 from genco.studio.access import SignInNeededError, signed_in
 from genco.studio.headers import SecurityHeaders
-from genco.studio.pages import audit, controls, elements, overview, pictures, product, products, sign_in
+from genco.studio.pages import audit, combinations, controls, elements, overview, pictures, product, products, sign_in
 from genco.studio.rendering import render
 from genco.studio.studio import Studio
 from genco.studio.users import list_users
 
-_PAGES = (overview, products, product, elements, controls, audit, pictures)
+_PAGES = (overview, products, product, elements, combinations, controls, audit, pictures)
 _STATIC = Path(__file__).parent / "static"
 
 

@@ -17,6 +17,7 @@ NAVIGATION = (
     ("/studio/", "Overview"),
     ("/studio/products", "Products"),
     ("/studio/elements", "Elements"),
+    ("/studio/combinations", "Combinations"),
     ("/studio/controls", "Controls"),
     ("/studio/audit", "Audit"),
 )

@@ -26,6 +26,7 @@ from genco.serving.tables import decisions, events
 log = logging.getLogger(__name__)
 SETTLE_US = 2_000_000  # beyond the window, as in `serving.learner`
 CHUNK = 20_000
+MAX_COMBINATIONS = 200_000
 REFRESH_SECONDS = 2.0
 REST = 20  # times its own length a refresh waits at least before the next: counting takes 5% of a core at most
 SECOND, HOUR = 1_000_000, 3_600_000_000
@@ -52,7 +53,9 @@ class Counts:
 
     product, element, empty, unknown: [2, ...] impressions and clicks, by product, by element over all slots of its
     component, and by slot left empty or showing an element that the catalogue lacks · flows: by start of the period and
-    policy · products_unknown: [2] of products that the catalogue lacks, left out of `element`, `empty` and `unknown`.
+    policy · products_unknown: [2] of products that the catalogue lacks, left out of `element`, `empty` and `unknown` ·
+    combination: [2, n] of the first n `combinations`, each a product row and JSON text; what came after
+    `MAX_COMBINATIONS` others is not in it.
     """
 
     until: int
@@ -62,6 +65,8 @@ class Counts:
     unknown: Whole
     products_unknown: Whole
     flows: dict[tuple[int, str], Flow]
+    combination: Whole
+    combinations: list[tuple[int, str]]
 
     @classmethod
     def nothing(cls, catalogue: Catalogue) -> Counts:
@@ -74,6 +79,8 @@ class Counts:
             slots.copy(),
             np.zeros(2, dtype=np.int64),
             {},
+            np.zeros((2, 0), dtype=np.int64),
+            [],
         )
 
     def copy(self) -> Counts:
@@ -85,6 +92,8 @@ class Counts:
             self.unknown.copy(),
             self.products_unknown.copy(),
             dict(self.flows),
+            self.combination.copy(),
+            self.combinations,
         )
 
     def on(self, catalogue: Catalogue) -> Counts:
@@ -129,6 +138,7 @@ class Tally:
     _settled: Counts
     _catalogue: Catalogue
     _rows: dict[str, list[int]]
+    _places: dict[tuple[int, str], int]
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -187,7 +197,7 @@ class Tally:
         catalogue = self._service.model.catalogue
         self._catalogue = catalogue
         self._settled = Counts.nothing(catalogue)
-        self._rows = {}
+        self._rows, self._places = {}, {}
         self.counts = self._settled
         self.is_complete = False
 
@@ -195,7 +205,7 @@ class Tally:
         """`counts` and the rows, up to `until`."""
         products, num_slots = self._catalogue.product_rows, self._catalogue.num_slots
         found = counts.copy()
-        known: list[tuple[int, list[int], bool]] = []
+        known: list[tuple[int, list[int], bool, int]] = []
         for row in rows:
             key = row.decided_at - row.decided_at % PERIODS[0][1], row.policy
             found.flows[key] = found.flows.get(key, Flow()) + Flow(1, int(row.clicked), int(row.explored))
@@ -203,18 +213,32 @@ class Tally:
             if at is None:
                 found.products_unknown[:] += np.array([1, int(row.clicked)])
             else:
-                known.append((at, self._elements(row.combination), row.clicked))
+                known.append((at, self._elements(row.combination), row.clicked, self._place(at, row.combination)))
+        more = len(found.combinations) - found.combination.shape[1]
+        found = replace(found, until=until, combination=np.pad(found.combination, ((0, 0), (0, more))))
         if known:
             clicked = np.array([row[2] for row in known])
             product = np.array([row[0] for row in known])
             shown = np.array([row[1] for row in known]).reshape(len(known), num_slots)
+            place = np.array([row[3] for row in known])
             for i, chosen in enumerate((np.ones(len(known), dtype=bool), clicked)):
                 np.add.at(found.product[i], product[chosen], 1)
+                np.add.at(found.combination[i], place[chosen & (place >= 0)], 1)
                 part = shown[chosen]
                 np.add.at(found.element[i], part[part >= 0], 1)
                 found.empty[i] += (part == -1).sum(axis=0)
                 found.unknown[i] += (part == -2).sum(axis=0)
-        return replace(found, until=until)
+        return found
+
+    def _place(self, product: int, combination: str) -> int:
+        """Where a combination is counted, -1 = nowhere."""
+        found = self._places.get((product, combination))
+        if found is None:
+            if len(self._places) >= MAX_COMBINATIONS:
+                return -1
+            found = self._places[product, combination] = len(self._places)
+            self._settled.combinations.append((product, combination))
+        return found
 
     def _elements(self, combination: str) -> list[int]:
         """Element rows of a combination, -1 = empty, -2 = not in the catalogue."""
