@@ -68,3 +68,13 @@ def test_what_is_shared_is_part_of_what_is_known() -> None:
     difference = np.diagonal(whole.covariance) - np.diagonal(shared.covariance)
     assert difference.min() > 0
     assert np.linalg.eigvalsh(shared.covariance).min() > -1e-9
+
+
+def test_rates_far_apart_are_found() -> None:
+    """One item in six is clicked every second time, the others once in a thousand views."""
+    truth = np.where(ITEM == 0, 0.5, 0.001)
+    belief = SharedBelief(ITEM, ELEMENTS, FIELDS)
+    for _ in range(5):
+        belief.learn(ArmCounts(np.full(36, 1_000.0), 1_000.0 * truth))
+    for item in (0, 5):
+        np.testing.assert_allclose(rates(belief.posterior(item).mean), truth[item * 6], rtol=0.3)

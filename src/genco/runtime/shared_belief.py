@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 PRIOR_VARIANCE = {"level": BASE_DEVIATION**2, "item": 0.25, "own": 0.25, "pair": 0.0004, "combination": 0.0001}
 GROUP_VARIANCE = 0.0004
 PRIOR_WEIGHTS = 4.0
-ROUNDS = 3
+ROUNDS, MAX_STEP = 3, 2.0
 
 
 class SharedBelief:
@@ -53,27 +53,21 @@ class SharedBelief:
 
     def posterior(self, item: int) -> ArmPosterior:
         """Logits of the item's arms."""
-        columns = self._effects.columns[self._first[item] : self._first[item + 1]]
-        rows, inverse = self._inverse.around(int(self._effects.cluster[item]))
-        place = np.empty(self._effects.num_weights, dtype=np.int64)
-        place[rows] = np.arange(len(rows))
-        design = np.zeros((len(columns), len(rows)))
-        np.put_along_axis(design, place[columns], np.sqrt(self._prior())[columns], axis=1)
-        return ArmPosterior(self._logit(columns), design @ inverse @ design.T)
+        return self._over(item, *self._inverse.around(int(self._effects.cluster[item])))
 
     def shared_posterior(self, item: int) -> ArmPosterior:
         """The same means; of the covariance, what comes from weights that other clusters of items have as well."""
-        columns = self._effects.columns[self._first[item] : self._first[item + 1]]
-        shared = self._effects.shared
-        place = np.full(self._effects.num_weights, len(shared))
-        place[shared] = np.arange(len(shared))
-        design = np.zeros((len(columns), len(shared) + 1))
-        np.put_along_axis(design, place[columns], np.sqrt(self._prior())[columns], axis=1)
-        design = design[:, :-1]
-        return ArmPosterior(self._logit(columns), design @ self._inverse.corner @ design.T)
+        return self._over(item, self._effects.shared, self._inverse.corner)
 
-    def _logit(self, columns: Ints) -> Floats:
-        return np.asarray(self._base + self._mean[columns].sum(axis=1))
+    def _over(self, item: int, rows: Ints, inverse: Floats) -> ArmPosterior:
+        """Mean, and covariance by the weights `rows` with scaled covariance `inverse`; other weights count as known."""
+        columns = self._effects.columns[self._first[item] : self._first[item + 1]]
+        place = np.full(self._effects.num_weights, len(rows))
+        place[rows] = np.arange(len(rows))
+        design = np.zeros((len(columns), len(rows) + 1))
+        np.put_along_axis(design, place[columns], np.sqrt(self._prior())[columns], axis=1)
+        design = design[:, : len(rows)]
+        return ArmPosterior(self._base + self._mean[columns].sum(axis=1), design @ inverse @ design.T)
 
     def _prior(self) -> Floats:
         """Prior variance [weight]."""
@@ -92,11 +86,14 @@ class SharedBelief:
         return information, design.T @ (precision * logit + self.counts.clicks - self.counts.views * rate)
 
     def _solve(self) -> None:
-        """Posterior at the present variances: a Newton step from the present mean."""
+        """Posterior at the present variances: a Newton step from the present mean, shortened where it would move the
+        logit of an arm that was shown by more than `MAX_STEP`."""
         information, linear = self._statistics()
         scale = np.sqrt(self._prior())
         self._inverse = self._inverted(information)
-        self._mean = scale * self._inverse.times(scale * linear)
+        step = scale * self._inverse.times(scale * linear) - self._mean
+        moved = np.abs(self._effects.design @ step)[self.counts.views > 0].max(initial=MAX_STEP)
+        self._mean = self._mean + step * (MAX_STEP / moved)
 
     def _inverted(self, information: Floats) -> ArrowInverse:
         """Posterior covariance of the weights divided by their prior deviations."""
