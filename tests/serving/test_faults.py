@@ -15,7 +15,7 @@ from tests.kits.service_load import UNSTORED, Load, check_nothing_lost, under_lo
 
 from genco.storage.runs import RunFolder
 
-SHORT, LONG = 1.0, 8.0
+SHORT, LONG = 0.3, 8.0
 durations = pytest.mark.parametrize("seconds", [SHORT, pytest.param(LONG, marks=pytest.mark.soak)])
 
 

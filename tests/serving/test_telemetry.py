@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from starlette.testclient import TestClient
-from tests.kits.running_service import KEY, InProcess
+from tests.kits.running_service import KEY, InProcess, RunningService
 
 from genco.errors import ConfigError
 from genco.serving.telemetry import Traced, traced
@@ -63,6 +65,35 @@ def test_an_endpoint_switches_it_on() -> None:
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
     app: Any = object()
     assert isinstance(traced(app, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}), Traced)
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes what the exporter sends."""
+
+    taken: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        self.taken.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_sends_its_spans_before_it_ends(
+    pairs_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
+        with RunningService(pairs_run.path, str(tmp_path / "store.db"), tmp_path) as running:
+            running.client.get("/v1/models")
+            running.stop()
+        collector.shutdown()
+    assert {path for path, _ in Collector.taken} == {"/v1/traces"}
+    assert b"GET /v1/models" in b"".join(body for _, body in Collector.taken)
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ are at `/metrics` for Prometheus.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -41,18 +42,19 @@ def traced(app: ASGIApp, environment: Mapping[str, str]) -> ASGIApp:
 
 
 class Traced:
-    """Plain ASGI around everything else. The provider sends what is left when the process ends."""
+    """Plain ASGI around everything else. What is left is sent when the application has stopped."""
 
     def __init__(self, app: ASGIApp, provider: TracerProvider) -> None:
         from opentelemetry.trace import SpanKind
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        self.app, self._kind, self._traces = app, SpanKind.SERVER, TraceContextTextMapPropagator()
+        self.app, self._provider = app, provider
+        self._kind, self._traces = SpanKind.SERVER, TraceContextTextMapPropagator()
         self._tracer = provider.get_tracer("genco.serving", __version__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, self._sending_last(send))
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         parent = self._traces.extract(headers)
@@ -69,6 +71,16 @@ class Traced:
             if route is not None:
                 span.update_name(f"{scope['method']} {route}")
                 span.set_attribute("http.route", route)
+
+    def _sending_last(self, send: Send) -> Send:
+        """Sends what is left before the server hears that the application has stopped, after which it may be killed."""
+
+        async def send_after(message: Message) -> None:
+            if message["type"] == "lifespan.shutdown.complete":
+                await asyncio.to_thread(self._provider.shutdown)
+            await send(message)
+
+        return send_after
 
 
 def _describe(span: Any, message: Message) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.kits.exporter import check_export, check_refusals
 from tests.kits.small_dataset import write_small
 
 from genco.storage.dataset import Dataset, open_dataset
 from genco.storage.exporters import export_vw
-from genco.storage.exporters.vw import feature, word
+from genco.storage.exporters.vw import _slot_shares, feature, word
 
 
 def test_by_hand(tmp_path: Path) -> None:
@@ -29,6 +30,12 @@ def test_by_hand(tmp_path: Path) -> None:
         f"slates slot 0:{half} |",
     ]
     check_refusals(export_vw, tmp_path)
+
+
+def test_slots_share_the_propensity_by_their_size() -> None:
+    np.testing.assert_allclose(_slot_shares(1 / 12, [3, 4, 1]), [1 / 3, 1 / 4, 1])  # uniform and independent
+    np.testing.assert_allclose(np.prod(_slot_shares(0.2, [3, 4, 1])), 0.2)
+    np.testing.assert_allclose(_slot_shares(1.0, [1, 1]), [1, 1])
 
 
 def test_words_hold_no_sign_of_the_format() -> None:

@@ -12,11 +12,13 @@ independently, a split of the joint probability otherwise. It knows no rules: wh
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from genco.data.catalogue import ELEMENT_COLUMNS, EMPTY, PRODUCT_COLUMNS, Catalogue
 from genco.storage.dataset import Dataset
@@ -63,8 +65,7 @@ class _Lines:
             file.write(f"slates shared {-rows.click[at]} |c {' '.join(shared.split())}\n")
             blocks = [self._block(product, slot, element) for slot, element in enumerate(combination)]
             file.writelines(text for text, _ in blocks)
-            weights = np.log([max(len(places), 2) for _, places in blocks])
-            shares = rows.propensity[at] ** (weights / weights.sum())
+            shares = _slot_shares(rows.propensity[at], [len(places) for _, places in blocks])
             for (_, places), element, share in zip(blocks, combination, shares, strict=True):
                 file.write(f"slates slot {places[element]}:{share:.9g} |\n")
             file.write("\n")
@@ -83,6 +84,13 @@ class _Lines:
 
     def _line(self, slot: int, row: int) -> str:
         return f"slates action {slot} {'|i empty' if row == EMPTY else self._elements[row]}\n"
+
+
+def _slot_shares(propensity: float, sizes: Sequence[int]) -> NDArray[np.float64]:
+    """The propensity of a combination shared out over its slots, by the logarithm of their numbers of candidates."""
+    weights = np.log(sizes)
+    weights = weights / weights.sum() if weights.any() else np.full(len(sizes), 1 / len(sizes))
+    return np.asarray(propensity**weights)
 
 
 def word(text: str) -> str:
