@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from genco.training.product_levels import FREE_VARIANCE, learned_variance, level
 
 MIN_CURVATURE_ROWS = 1_000
 MAX_LEVEL_PASSES, SETTLED = 4, 0.1
+MAX_HALVINGS, DROP = 6, 1e-5
 Weights = NDArray[np.float64]
 Progress = Callable[[str, dict[str, float]], None]
 
@@ -120,6 +121,7 @@ class AdditiveFit:
         self.progress = progress or (lambda stage, values: None)
         self.design = np.column_stack([np.ones(len(product_features)), product_features]).astype(np.float64)
         self.logged = np.bincount(log.product, weights=log.trials, minlength=log.num_products) > 0
+        self._reward = np.bincount(log.group, weights=log.reward, minlength=log.num_groups)
         self.rows_seen = 0
         self.supported = 0.0
         self.history: list[dict[str, float]] = []
@@ -142,22 +144,26 @@ class AdditiveFit:
 
     def run(self) -> FitResult:
         started = time.perf_counter()
-        state = self.initial()
+        state, halved = self.initial(), False
         self._settle_levels(state)
         information = self._information(state, self.config.curvature_rows // 4)
         posterior, statistics, previous = None, None, -np.inf
         for round_number in range(self.config.max_rounds):
             elements_turn = self.config.element_effects and round_number >= 3 and round_number % 2 == 1
             result = self._pass(state, with_elements=elements_turn)
+            before = replace(state)
             if elements_turn:
                 self._update_elements(state, result)
             else:
-                if round_number == 2:
+                learn = round_number in (0, 2) or halved
+                if learn and round_number:
                     information = self._information(state, self.config.curvature_rows)
                 statistics = GaussianStatistics(information, result.gradient + information @ state.theta)
-                learn = round_number in (0, 2)
                 posterior = self._update_weights(state, statistics, learn=learn, explore=round_number == 0)
-            self._settle_levels(state)
+            assert posterior is not None
+            halved = self._settle_uphill(state, before, result.log_likelihood, posterior.prior_variance) or (
+                halved and elements_turn
+            )
             gain = result.log_likelihood - previous
             previous = result.log_likelihood
             self.history.append(
@@ -249,8 +255,9 @@ class AdditiveFit:
     def _varied_spectrum(self) -> bool:
         return any(len(s) > 1 and float(s.min()) < 0.9 for s in self.spectrum)
 
-    def _settle_levels(self, state: FitState) -> None:
-        """Levels at their optimum: the next step of the weights takes for granted that they are.
+    def _settle_levels(self, state: FitState) -> float:
+        """Levels at their optimum: the next step of the weights takes for granted that they are. Returns the
+        log-likelihood before the last of the level steps.
 
         What a selective policy lifts alike in all products is known of weights only through differences within
         products; a rest of gradient in the levels, taken for knowledge of weights, would throw that direction far off.
@@ -262,6 +269,26 @@ class AdditiveFit:
             information = self._by_product(result.group_curvature)[self.logged]
             if float((information * moved**2).mean()) < SETTLED:
                 break
+        return result.log_likelihood
+
+    def _settle_uphill(self, state: FitState, before: FitState, likelihood: float, prior_variance: Weights) -> bool:
+        """Settle the levels after a step from `before`, of log-likelihood `likelihood`. A step that has lowered the
+        penalised likelihood is halved until it has not, or taken back. Returns whether it was."""
+        element_precision = 1.0 / max(state.element_variance, 1e-9)
+
+        def penalty(at: FitState) -> float:
+            return 0.5 * float((at.theta**2 / prior_variance).sum() + element_precision * (at.element_effect**2).sum())
+
+        least = likelihood - penalty(before) - DROP * abs(likelihood)
+        for halving in range(MAX_HALVINGS + 1):
+            if self._settle_levels(state) - penalty(state) >= least:
+                return halving > 0
+            share = 0.5 if halving < MAX_HALVINGS - 1 else 0.0
+            state.theta = before.theta + share * (state.theta - before.theta)
+            state.element_effect = before.element_effect + share * (state.element_effect - before.element_effect)
+            state.product_logit, state.product_weights = before.product_logit, before.product_weights
+            state.context_weights = before.context_weights
+        return True
 
     def _by_product(self, values: Weights) -> Weights:
         """Sums [product] of values [group]."""
@@ -269,24 +296,29 @@ class AdditiveFit:
         return np.asarray(sums, dtype=np.float64)
 
     def _update_appeal(self, state: FitState, result: PassResult, shrink: bool = False) -> None:
-        """Exact-ish Newton for product and context effects, the rest held: expected rewards move as exp(change).
+        """Exact-ish Newton for product and context effects, the rest held.
 
-        Levels of products are free, or shrunk towards what their features predict (`product_levels`)."""
+        Between passes the expected rewards of a group move along one logistic curve of its curvature: as exp(change)
+        where rewards are rare. Levels of products are free, or shrunk towards what their features predict
+        (`product_levels`)."""
         log = self.log
         curvature = np.maximum(result.group_curvature, 1e-9)
+        expected = np.maximum(self._reward - result.group_residual, curvature)
+        odds = expected / curvature - 1
+
+        def moved_by(change: Weights) -> tuple[Weights, Weights]:
+            factor = np.exp(np.clip(change, -2, 2))
+            later = expected * factor * (1 + odds) / (1 + odds * factor)
+            return self._reward - later, later / (1 + odds * factor)
+
         change = np.zeros(log.num_groups)
         for _ in range(6):
-            scale = np.exp(np.clip(change, -2, 2))
-            residual, weight = result.group_residual - curvature * (scale - 1), curvature * scale
             if log.contexts.shape[1]:
-                step = self._context_step(residual, weight)
-                state.context_weights += step
-                moved = (log.contexts @ step)[log.group_context]
-                change += moved
-                scale = np.exp(np.clip(change, -2, 2))
-                residual, weight = result.group_residual - curvature * (scale - 1), curvature * scale
+                step = self._context_step(*moved_by(change))
+                state.context_weights = state.context_weights + step
+                change += (log.contexts @ step)[log.group_context]
             before = state.product_logit
-            self._product_step(state, residual, weight, shrink)
+            self._product_step(state, *moved_by(change), shrink)
             change += (state.product_logit - before)[log.group_product]
 
     def _context_step(self, residual: Weights, weight: Weights) -> Weights:
