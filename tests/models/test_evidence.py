@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from genco.models.evidence import SMALLEST_VARIANCE, GaussianStatistics, fit_evidence, solve_with, variance_component
+from genco.models.evidence import (
+    SMALLEST_VARIANCE,
+    GaussianStatistics,
+    averaged_scales,
+    fit_evidence,
+    solve_with,
+    variance_component,
+)
 from genco.runtime.terms import TermLayout
 
 
@@ -93,6 +100,24 @@ def test_a_block_without_support_shrinks_to_nothing() -> None:
     layout = layout_of(3)
     found = fit_evidence(GaussianStatistics(np.eye(3) * 1e4, np.zeros(3)), layout, flat(layout), 0.0)
     assert found.block_variance["own:a"] == SMALLEST_VARIANCE and not found.mean.any()
+
+
+def test_averaged_scales_keep_a_width_where_the_most_probable_scale_is_zero() -> None:
+    """No effect seen at a standard error of 0.01: scales of about that size cannot be told from none."""
+    layout = layout_of(3, 2)
+    information = np.diag([1e4, 1e4, 1e4, 0.0, 0.0])
+    found = fit_evidence(GaussianStatistics(information, np.zeros(5)), layout, flat(layout), 0.0, max_rounds=200)
+    scales = averaged_scales(found, layout, flat(layout), 0.0)
+    assert 0.005 < np.sqrt(scales["own:a"]) < 0.05
+    assert scales["own:b"] == found.block_variance["own:b"]
+
+
+def test_averaged_scales_are_the_most_probable_ones_where_data_are_plenty() -> None:
+    layout = layout_of(200)
+    weights = 0.5 * np.random.default_rng(1).standard_normal(200)
+    found = fit_evidence(regression(layout, weights, 3_000), layout, flat(layout), 0.0, max_rounds=200)
+    scales = averaged_scales(found, layout, flat(layout), 0.0)
+    assert found.block_variance["own:a"] <= scales["own:a"] < 1.05 * found.block_variance["own:a"]
 
 
 def test_no_data_keeps_the_prior_mean() -> None:

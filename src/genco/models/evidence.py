@@ -81,6 +81,28 @@ def solve_with(
     return _solve(statistics, layout, layout.prior_shape(spectrum, exponent), variance)
 
 
+def averaged_scales(
+    posterior: Posterior, layout: TermLayout, spectrum: Sequence[NDArray[np.float32]], exponent: float
+) -> dict[str, float]:
+    """Block variances averaged over their marginal posterior, one block at a time, the others at those of `posterior`.
+
+    Where data are few, the most probable variance of a block is often zero, and an interval of no width is no interval;
+    where they are plenty, the average is the most probable one. Never below that. See `variance_component`.
+    """
+    shape, found = np.sqrt(layout.prior_shape(spectrum, exponent)), {}
+    for block in layout.blocks:
+        part = slice(block.start, block.stop)
+        covariance = posterior.covariance[part, part] / np.outer(shape[part], shape[part])
+        spread, axes = np.linalg.eigh(covariance)
+        spread = np.maximum(spread, np.finfo(float).tiny)
+        prior = 1.0 / posterior.block_variance[block.name]
+        information = np.where(1.0 / spread > (1.0 + 1e-9) * prior, 1.0 / spread - prior, 0.0)
+        linear = (axes.T @ (posterior.mean[part] / shape[part])) / spread
+        averaged = variance_component(linear, information, np.ones(block.size))
+        found[block.name] = max(averaged, posterior.block_variance[block.name])
+    return found
+
+
 def _mackay_update(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Weights:
     """One fixed-point round: needs the posterior mean and the diagonal of its covariance only."""
     scale = np.sqrt(_prior(layout, shape, variance))

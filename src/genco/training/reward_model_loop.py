@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from genco.data.encoded_log import EncodedLog
 from genco.errors import ConfigError, DataError
 from genco.models.additive import AdditiveModel, ContentTables, PassResult
-from genco.models.evidence import GaussianStatistics, Posterior, fit_evidence, solve_with, variance_component
+from genco.models.evidence import (
+    GaussianStatistics,
+    Posterior,
+    averaged_scales,
+    fit_evidence,
+    solve_with,
+    variance_component,
+)
 from genco.rng import stream
 from genco.runtime.terms import TermLayout
 from genco.training.product_levels import FREE_VARIANCE, learned_variance, level_step
@@ -175,6 +182,7 @@ class AdditiveFit:
         for _ in range(2):
             self._update_appeal(state, self._pass(state), shrink=True)
         assert posterior is not None and statistics is not None
+        posterior = self._with_averaged_width(state, statistics, posterior)
         seconds = time.perf_counter() - started
         return FitResult(
             state, posterior, statistics, self.logged, previous, self.rows_seen, seconds, tuple(self.history)
@@ -248,6 +256,14 @@ class AdditiveFit:
             (np.diagonal(posterior.covariance) / posterior.prior_variance).sum()
         )
         return posterior
+
+    def _with_averaged_width(self, state: FitState, statistics: GaussianStatistics, posterior: Posterior) -> Posterior:
+        """The posterior at the learned prior scales, but for its covariance: that is at averaged scales."""
+        if not self.layout.num_weights:
+            return posterior
+        scales = averaged_scales(posterior, self.layout, self.spectrum, state.exponent)
+        wide = solve_with(statistics, self.layout, self.spectrum, state.exponent, scales)
+        return replace(posterior, covariance=wide.covariance)
 
     def _working(self) -> None:
         self.progress("prior scales", {"weights": self.layout.num_weights})
