@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.kits.hostile import hostile_catalogue
 from tests.kits.running_service import KEY, RunningService
 from tests.serving.conftest import postgres, store_url
 
@@ -40,11 +41,13 @@ def open_studio_store(url: str) -> None:
 
 @pytest.fixture(scope="session")
 def studio(card: Dataset, card_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A server with the studio on a small world of product cards."""
+    """A server with the studio on a small world of product cards, one of its products hostile in every word."""
     folder = tmp_path_factory.mktemp("studio")
     store = str(folder / "store.db")
     open_studio_store(store)
     with RunningService(card_run.path, store, folder, ("--pictures", card.path), learn_every_seconds=0) as running:
+        answer = running.client.put("/v1/catalogue", json=hostile_catalogue(card.catalogue.components))
+        assert answer.status_code == 200, answer.text
         yield running
 
 
@@ -71,16 +74,27 @@ def cookies(browser: Browser, studio: RunningService) -> list[Any]:
 
 @pytest.fixture
 def page(browser: Browser, studio: RunningService, cookies: list[Any]) -> Iterator[Page]:
-    """A page of a signed-in admin that must not log an error nor break its content policy."""
+    """A page of a signed-in admin. It must log no error, break no rule of its content policy, open no dialog of its own
+    accord and ask no other machine for anything."""
     context = browser.new_context(base_url=studio.url, viewport={"width": 1280, "height": 900})
     context.add_cookies(cookies)
     page = context.new_page()
     faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: faults.append(message.text) if is_fault(message) else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda asked: faults.append(asked.url) if not asked.url.startswith(studio.url) else None)
     yield page
+    assert page.evaluate("document.documentElement.dataset.broken") is None
     context.close()
     assert faults == []
+
+
+def is_fault(message: Any) -> bool:
+    """Whether a line of the console is one. A page that is an error page loads with its status, as it should."""
+    return message.type == "error" and not (
+        "Failed to load resource" in message.text and "/studio/pro" in message.location["url"]
+    )
 
 
 def sign_in(page: Page, name: str) -> None:

@@ -203,6 +203,8 @@ class Tally:
 
     def _added(self, counts: Counts, rows: list[ShownDecision], until: int) -> Counts:
         """`counts` and the rows, up to `until`."""
+        if not rows:
+            return replace(counts, until=until)
         products, num_slots = self._catalogue.product_rows, self._catalogue.num_slots
         found = counts.copy()
         known: list[tuple[int, list[int], bool, int]] = []

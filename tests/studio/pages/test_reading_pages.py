@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
+from tests.kits.hostile import HOSTILE_ID, HOSTILE_LINKS
 from tests.kits.running_service import RunningService
 from tests.kits.studio_pages import check_page
 
 from genco.data.catalogue import Catalogue
 from genco.serving.reports import shown_combinations, shown_elements
 from genco.serving.store import open_store
+from genco.studio.pages.pictures import STAND_IN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -88,7 +91,7 @@ def test_page_twin_and_store_have_the_same_figures(
         count[0] += row.impressions
         count[1] += row.clicks
     found = {}
-    for number in range(1, 5):
+    for number in range(1, 7):
         for row in twin(page, f"/studio/elements.json?page={number}")["rows"]:
             found[row["element"]["element_id"]] = [row["impressions"], row["clicks"]]
     assert {name: count for name, count in found.items() if count[0]} == {
@@ -109,13 +112,13 @@ def test_searching_filtering_and_sorting_products(page: Page, shown: int) -> Non
     page.wait_for_url("**/products?search=P00003")
     assert page.locator("tbody tr").count() == 1
     page.get_by_role("link", name="Clear").click()
-    assert page.locator("tbody tr").count() == 12
+    assert page.locator("tbody tr").count() == 13
     page.get_by_label("State").select_option("cold")
     page.wait_for_url("**state=cold**")
-    assert page.locator("tbody tr").count() == 7
+    assert page.locator("tbody tr").count() == 8
     cold = twin(page, "/studio/products.json?sort=product_id&ascending=true&state=cold")
     names = [row["product_id"] for row in cold["rows"]]
-    assert names == sorted(names) and cold["states"] == {"cold": 7, "learning": 5, "settled": 0}
+    assert names == sorted(names) and cold["states"] == {"cold": 8, "learning": 5, "settled": 0}
     page.goto("/studio/products")
     page.get_by_role("link", name="clicks", exact=True).click()
     assert page.locator("th[aria-sort]").inner_text().startswith("clicks")
@@ -172,6 +175,30 @@ def test_pictures_come_from_the_dataset_only(page: Page, catalogue: Catalogue) -
     assert page.request.get("/studio/picture?element=nobody").status == 404
     page.goto("/studio/product?id=p00002")
     page.wait_for_function("[...document.querySelectorAll('.card img')].every(i => i.complete && i.naturalWidth)")
+
+
+def test_hostile_words_and_links_do_nothing(page: Page) -> None:
+    hostile = quote(HOSTILE_ID, safe="")
+    for path in (
+        f"/studio/product?id={hostile}",
+        f"/studio/products?search={hostile}",
+        f"/studio/elements?product_id={hostile}&search=%3Cscript",
+        f"/studio/elements?product_id={hostile}",
+        f"/studio/product?id={hostile}{hostile}",
+        f"/studio/sign-in?next={hostile}",
+        f"/studio/products?sort={hostile}",
+    ):
+        answer = page.goto(path)
+        assert answer is not None and answer.headers["content-security-policy"]
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.dataset.broken") is None
+        assert page.locator("main script, main iframe, main style, [onerror], [onload]").count() == 0
+        assert page.locator("a[href^='javascript:'], a[href*='evil'], img[src*='evil']").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    for number in range(len(HOSTILE_LINKS)):
+        assert page.request.get(f"/studio/picture?element={hostile}image{number}").text() == STAND_IN
+    page.context.clear_cookies()
+    page.goto(f"/studio/sign-in?next={hostile}")
 
 
 def test_errors_are_pages_too(page: Page) -> None:

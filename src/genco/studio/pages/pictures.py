@@ -15,6 +15,10 @@ from genco.studio.access import studio_of
 
 router = APIRouter()
 MAX_BYTES = 5_000_000
+STAND_IN = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="#8a939a"/>'
+    '<path d="M14 68 38 40 54 58 64 48 82 68Z" fill="#d5dade"/><circle cx="66" cy="30" r="7" fill="#d5dade"/></svg>'
+)
 
 
 class PictureLinks:
@@ -29,12 +33,14 @@ class PictureLinks:
 
 @router.get("/picture")
 def picture(request: Request, element: str) -> Response:
-    """The file an element names, where it is a picture inside the dataset folder."""
+    """The file an element names, where it is a picture inside the dataset folder; else a drawn stand-in."""
     studio = studio_of(request)
     catalogue = studio.service.model.catalogue
     row = catalogue.element_rows.get(element)
-    path = None if row is None else catalogue.elements["image_uri"][row]
+    if row is None:
+        raise ApiError(404, "not_found", "There is no such element.")
+    path = catalogue.elements["image_uri"][row]
     found = None if not path or studio.pictures is None else picture_file(studio.pictures, path, MAX_BYTES)
     if found is None:
-        raise ApiError(404, "not_found", "There is no picture of this element.")
+        return Response(STAND_IN, media_type="image/svg+xml")
     return Response(found[1], media_type=found[0], headers={"Cache-Control": "private, max-age=3600"})

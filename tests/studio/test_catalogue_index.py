@@ -1,0 +1,37 @@
+"""The index against what the catalogue says itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genco.storage.dataset import Dataset
+from genco.studio.catalogue_index import CatalogueIndex
+
+
+def test_members_and_pools_are_those_of_the_catalogue(card: Dataset) -> None:
+    catalogue = card.catalogue
+    index = CatalogueIndex(catalogue)
+    for product in range(catalogue.num_products):
+        pools = [len(catalogue.pool(product, slot)) for slot in range(catalogue.num_slots)]
+        assert index.largest_pool[product] == max(pools)
+        for part in range(len(catalogue.components)):
+            mine = (catalogue.element_product == product) & (catalogue.element_component == part)
+            assert index.members(product, part).tolist() == np.flatnonzero(mine).tolist()
+            assert len(index.members(-1, part)) == 0
+        owned = np.flatnonzero(catalogue.element_product == product)
+        assert sorted(index.of_product(product).tolist()) == owned.tolist()
+
+
+def test_search_reads_ids_columns_and_texts_in_any_case(card: Dataset) -> None:
+    catalogue = card.catalogue
+    index = CatalogueIndex(catalogue)
+    texts = catalogue.elements["text"].to_list()
+    title = next(text for text in texts if text)
+    expected = [title.lower() in (text or "").lower() for text in texts]
+    assert index.find_elements(title.upper()).tolist() == expected
+    found = index.find_products(title)
+    assert found[catalogue.element_product[np.flatnonzero(expected)]].all()
+    assert np.flatnonzero(index.find_products("P00003")).tolist() == [3]
+    brand = str(catalogue.products["brand"][0])
+    assert index.find_products(brand)[0]
+    assert not index.find_products("nothing like it").any() and index.find_products("[").sum() == 0

@@ -1,0 +1,139 @@
+"""100,000 products and 2 million elements: no page takes a second of server time. Run with -s to see the figures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from sqlalchemy import insert
+from starlette.testclient import TestClient
+from tests.kits.service_rows import decision
+from tests.studio.conftest import PASSWORD, open_studio_store
+
+from genco.data.catalogue import Catalogue
+from genco.data.rules import Distinct
+from genco.policies.optimizer import load
+from genco.serving.app import create_app
+from genco.serving.config import ServiceConfig
+from genco.serving.service import Service
+from genco.serving.tables import decisions, events
+from genco.storage.run_catalogue import keep_catalogue
+from genco.storage.runs import RunFolder
+from genco.studio.app import StudioSurface
+
+NUM_PRODUCTS, PER_PRODUCT, NUM_DECISIONS = 100_000, 20, 200_000
+PAGES = (
+    "/studio/",
+    "/studio/products",
+    "/studio/products?sort=rate&page=900",
+    "/studio/products?sort=product_id&ascending=true&page=77",
+    "/studio/products?search=proof&state=learning",
+    "/studio/products?search=p00003-77",
+    "/studio/product?id={product}",
+    "/studio/product/by-hand?id={product}",
+    "/studio/elements",
+    "/studio/elements?sort=rate&page=20000",
+    "/studio/elements?search=proof&status=approved&component=highlight",
+    "/studio/elements?product_id={product}",
+    "/studio/overview.json",
+    "/studio/elements.json?search=bestseller",
+)
+
+pytestmark = pytest.mark.soak
+
+
+@pytest.fixture(scope="module")
+def big_run(card_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The small run on a catalogue of many copies of its products, every highlight there twice."""
+    folder = tmp_path_factory.mktemp("big") / "run"
+    shutil.copytree(card_run.path, folder)
+    small = load(card_run.path)
+    own = small.catalogue
+    again = own.elements.filter(pl.col("component") == "highlight").with_columns(pl.col("element_id") + "b")
+    kept = pl.concat([own.elements, again])
+    copies = -(-NUM_PRODUCTS // own.num_products)
+    number = pl.DataFrame({"copy": [f"-{i}" for i in range(copies)]})
+
+    def copied(table: pl.DataFrame, *names: str) -> pl.DataFrame:
+        many = table.join(number, how="cross", maintain_order="right_left")
+        return many.with_columns(pl.col(name).cast(pl.String) + pl.col("copy") for name in names).drop("copy")
+
+    products = copied(own.products, "product_id").head(NUM_PRODUCTS)
+    elements = copied(kept, "element_id", "product_id")
+    elements = elements.filter(pl.col("product_id").is_in(products["product_id"].implode()))
+    run = RunFolder.open(folder)
+    rules = tuple(rule for rule in own.rules if isinstance(rule, Distinct))
+    keep_catalogue(run, Catalogue(own.slots, products, elements, rules), replace(small.meta, rules=rules))
+    return run
+
+
+@pytest.fixture(scope="module")
+def client(big_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    store = str(tmp_path_factory.mktemp("big") / "store.db")
+    open_studio_store(store)
+    service = Service(big_run.path, store, ServiceConfig(learn_every_seconds=0, reward_window_seconds=0.0))
+    fill(service)
+    surface = StudioSurface(service)
+    started = time.process_time()
+    assert surface.studio.tally.refresh().total.impressions == NUM_DECISIONS
+    took = time.process_time() - started
+    print(f"\ncounting {NUM_DECISIONS:,} decisions: {took:.1f} s, {NUM_DECISIONS / took:,.0f}/s")
+    started = time.process_time()
+    surface.studio.tally.refresh()
+    print(f"counting again with nothing new: {1e3 * (time.process_time() - started):.0f} ms")
+    with TestClient(create_app(service, [surface]), follow_redirects=False) as client:
+        assert client.post("/studio/sign-in", data={"name": "admin", "password": PASSWORD}).status_code == 303
+        yield client
+
+
+def fill(service: Service) -> None:
+    """Decisions on products by popularity, one in ten clicked."""
+    rng = np.random.default_rng(0)
+    optimizer = service.model.optimizer
+    catalogue = optimizer.catalogue
+    num = min(2_000, catalogue.num_products)
+    texts = []
+    for row in range(num):
+        space = optimizer.policy.request(row, optimizer.context()).space
+        texts.append([json.dumps(service.model.ids(space, at)) for at in space.sample_uniform(rng, 3)])
+    now = service.clock.now() - NUM_DECISIONS * 1_000_000 - 10_000_000
+    chosen = np.minimum(rng.zipf(1.3, NUM_DECISIONS) - 1, num - 1).tolist()
+    ids = catalogue.products["product_id"][:num].to_list()
+    for start in range(0, NUM_DECISIONS, 20_000):
+        made, clicks = [], []
+        for i in range(start, min(start + 20_000, NUM_DECISIONS)):
+            row = chosen[i]
+            values = decision(f"e{i}", now + i * 1_000_000)
+            made.append(values | {"product_id": ids[row], "combination": texts[row][i % 3], "activated": True})
+            if i % 10 == 0:
+                values = {"row_id": f"r{i}", "event_id": f"e{i}", "kind": "click", "slot_id": "", "value": 1.0}
+                clicks.append(values | {"received_at": now + i * 1_000_000, "late": False})
+        with service.engine.begin() as connection:
+            connection.execute(insert(decisions), made)
+            connection.execute(insert(events), clicks)
+
+
+def test_no_page_takes_a_second(client: TestClient) -> None:
+    products = client.get("/studio/products.json").json()
+    assert products["paging"]["found"] == NUM_PRODUCTS
+    assert client.get("/studio/elements.json").json()["paging"]["found"] == NUM_PRODUCTS * PER_PRODUCT
+    product = products["rows"][0]["product_id"]
+    slow = []
+    for path in PAGES:
+        path = path.format(product=product)
+        took = []
+        for _ in range(3):
+            started = time.perf_counter()
+            answer = client.get(path)
+            took.append(time.perf_counter() - started)
+            assert answer.status_code == 200, answer.text
+        print(f"{path:75} first {1e3 * took[0]:6.0f} ms, then {1e3 * min(took[1:]):6.0f} ms")
+        if min(took) >= 1.0:
+            slow.append((path, took))
+    assert not slow
