@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -37,14 +38,21 @@ Whole = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Flow:
-    """Shown decisions of one policy in one period. explored: whose combination had a propensity below one half."""
+    """Shown decisions of one policy in one period. explored: whose combination had a propensity below one half ·
+    surprise: sum of -log propensity, in nats, 0 where none is known."""
 
     impressions: int = 0
     clicks: int = 0
     explored: int = 0
+    surprise: float = 0.0
 
     def __add__(self, other: Flow) -> Flow:
-        return Flow(self.impressions + other.impressions, self.clicks + other.clicks, self.explored + other.explored)
+        return Flow(
+            self.impressions + other.impressions,
+            self.clicks + other.clicks,
+            self.explored + other.explored,
+            self.surprise + other.surprise,
+        )
 
 
 @dataclass(frozen=True)
@@ -125,8 +133,14 @@ class ShownDecision:
     product_id: str
     combination: str
     policy: str
-    explored: bool
+    propensity: float | None
     clicked: bool
+
+    @property
+    def flow(self) -> Flow:
+        """The row as a flow of one impression."""
+        known = self.propensity or 1.0
+        return Flow(1, int(self.clicked), int(known < 0.5), -math.log(known))
 
 
 class Tally:
@@ -210,7 +224,7 @@ class Tally:
         known: list[tuple[int, list[int], bool, int]] = []
         for row in rows:
             key = row.decided_at - row.decided_at % PERIODS[0][1], row.policy
-            found.flows[key] = found.flows.get(key, Flow()) + Flow(1, int(row.clicked), int(row.explored))
+            found.flows[key] = found.flows.get(key, Flow()) + row.flow
             at = products.get(row.product_id)
             if at is None:
                 found.products_unknown[:] += np.array([1, int(row.clicked)])
@@ -303,6 +317,6 @@ def _shown(connection: Connection, start: int, stop: int) -> list[ShownDecision]
         .where(inside, or_(decisions.c.activated == true(), by_decision.c.shown == 1))
     )
     return [
-        ShownDecision(at, product, combination, policy, propensity is not None and propensity < 0.5, bool(clicked))
+        ShownDecision(at, product, combination, policy, propensity, bool(clicked))
         for at, product, combination, policy, propensity, clicked in connection.execute(query)
     ]

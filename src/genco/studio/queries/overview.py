@@ -49,9 +49,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Overview:
-    """until: decisions before this time are counted · is_complete: False while the log is read for the first time ·
-    exploration: share of the model's impressions whose combination had a propensity below one half · period:
-    microseconds of a point."""
+    """Everything on the overview.
+
+    until: decisions before this time are counted · is_complete: False while the log is read for the first time ·
+    exploration: share of the model's impressions whose combination had a propensity below one half · spread: over how
+    many combinations a request's traffic goes, exp of the mean -log propensity · period: microseconds of a point.
+    """
 
     until: int
     is_complete: bool
@@ -65,6 +68,7 @@ class Overview:
     clicks: int
     lift: Lift
     exploration: float | None
+    spread: float | None
     traffic: tuple[PolicyTraffic, ...]
     period: int
     points: tuple[Point, ...]
@@ -90,6 +94,7 @@ def overview(studio: Studio) -> Overview:
         clicks=total.clicks,
         lift=lift(chosen, counts.policy(HOLDOUT)),
         exploration=chosen.explored / chosen.impressions if chosen.impressions else None,
+        spread=math.exp(chosen.surprise / chosen.impressions) if chosen.impressions else None,
         traffic=_traffic(counts, total),
         period=period,
         points=points,

@@ -26,7 +26,7 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True)
 class ProductRow:
-    """One product. name: a text of it, None where its elements have none · columns: what the catalogue says of it ·
+    """One product. name: a text of it, None where its elements have none · columns: of the catalogue, texts first ·
     settled_at: impressions from which it counts as settled."""
 
     product_id: str
@@ -95,10 +95,11 @@ def product_row(index: CatalogueIndex, counts: Counts, row: int) -> ProductRow:
     impressions, clicks = (int(number) for number in counts.product[:, row])
     needed = int(MIN_IMPRESSIONS * index.largest_pool[row])
     values = catalogue.products.row(row, named=True)
+    by_kind = sorted(values.items(), key=lambda pair: not isinstance(pair[1], str))
     return ProductRow(
-        product_id=str(values.pop("product_id")),
+        product_id=str(catalogue.products["product_id"][row]),
         name=product_name(index, counts, row),
-        columns={name: _said(value) for name, value in values.items() if value is not None},
+        columns={name: _said(value) for name, value in by_kind if value is not None and name != "product_id"},
         state=STATES[0 if impressions == 0 else 1 if impressions < needed else 2],
         impressions=impressions,
         clicks=clicks,
