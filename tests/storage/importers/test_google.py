@@ -79,6 +79,17 @@ def test_limits(tmp_path: Path) -> None:
     assert str(summary.errors[0]) == "row 16, HEADLINE: at most 15 of a product; found 'headline 15'"
 
 
+def test_an_asset_of_two_places_and_one_that_waits(tmp_path: Path) -> None:
+    """A second pin of one asset is refused; a paused asset does not keep its place from others."""
+    lines = ["field_type,text,pin,status", *(f"HEADLINE,h{i},," for i in range(3)), "HEADLINE,p,HEADLINE_1,PAUSED"]
+    lines += ["HEADLINE,q,HEADLINE_3,", "HEADLINE,q,HEADLINE_2,", "DESCRIPTION,a,,", "DESCRIPTION,b,,"]
+    summary, dataset = check_import(import_google, write(tmp_path, "\n".join(lines)), tmp_path / "out", 0)
+    assert summary.dropped == {"pinned_twice": 1}
+    assert summary.errors == (RowError("6", "pin", "one place for 'q'", "HEADLINE_2"),)
+    free = {"h0", "h1", "h2"}
+    assert shown(dataset)[:3] == [free, free, {"q"}]
+
+
 def test_pins_that_leave_a_slot_empty(tmp_path: Path) -> None:
     rows = "".join(f"HEADLINE,h{i},HEADLINE_1\n" for i in range(3)) + "DESCRIPTION,a,\nDESCRIPTION,b,\n"
     source = write(tmp_path, "field_type,text,pin\n" + rows)

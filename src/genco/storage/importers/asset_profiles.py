@@ -23,12 +23,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class Profile:
-    """kinds: in order of slots · most_in_all: assets of a product · wide_counts_twice: a full-width character (Chinese,
-    Japanese, Korean) counts as two."""
+    """kinds: in order of slots · wide_counts_twice: a full-width character (as in Chinese) counts as two."""
 
     name: str
     kinds: tuple[Kind, ...]
-    most_in_all: int | None = None
     wide_counts_twice: bool = False
 
     @property
@@ -65,8 +63,9 @@ META_DYNAMIC_CREATIVE = Profile(
         Kind("description", ("DESCRIPTIONS",), _slot("description"), 0, 5),
         Kind("call_to_action", ("CALL_TO_ACTION_TYPES",), _slot("call_to_action"), 0, 5),
     ),
-    most_in_all=30,
 )
+"""Its limit of 30 assets in all is the sum of these."""
+
 GOOGLE_RSA = Profile(
     "google_rsa",
     (

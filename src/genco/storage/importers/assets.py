@@ -105,7 +105,7 @@ def write_assets(
 
 def _sound(rows: Iterable[AssetRow], profile: Profile) -> _Kept:
     """The rows that break no rule by themselves or by their number."""
-    kept, per_product = _Kept(), Counter[str]()
+    kept = _Kept()
     for row in rows:
         kind = profile.kind_of(row.field)
         fault = _fault(row, kind, profile)
@@ -114,16 +114,14 @@ def _sound(rows: Iterable[AssetRow], profile: Profile) -> _Kept:
             continue
         assert kind is not None
         group = kept.elements.get((row.product_id, kind.component), {})
-        if row.code in group:
+        if row.code in group and group[row.code].pin == row.pin:
             kept.dropped["merged_same_content"] += 1
+        elif row.code in group:
+            kept.drop("pinned_twice", RowError(row.row, "pin", f"one place for {row.content!r}", row.pin))
         elif kind.most is not None and len(group) >= kind.most:
             kept.drop("too_many", RowError(row.row, row.field, f"at most {kind.most} of a product", row.content))
-        elif profile.most_in_all is not None and per_product[row.product_id] >= profile.most_in_all:
-            rule = f"at most {profile.most_in_all} assets of a product"
-            kept.drop("too_many_in_all", RowError(row.row, row.field, rule, row.content))
         else:
             kept.elements[row.product_id, kind.component][row.code] = row
-            per_product[row.product_id] += 1
     return kept
 
 
@@ -168,15 +166,11 @@ def _lack(product: str, kind: Kind, rows: Sequence[AssetRow]) -> RowError | None
     if len(approved) < len(required):
         rule = f"at least {len(required)} approved of a product"
         return RowError("", kind.component, rule, f"{len(approved)} of {product}")
-    for slot in required:
-        if not _allowed(slot, kind, approved):
-            return RowError("", slot.name, "an element that is not pinned elsewhere", f"none of {product}")
+    free = [slot for slot in required if slot.name.upper() not in {row.pin for row in approved}]
+    unpinned = sum(not row.pin for row in approved)
+    if unpinned < len(free):
+        return RowError("", free[unpinned].name, "an element that is not pinned elsewhere", f"none of {product}")
     return None
-
-
-def _allowed(slot: Slot, kind: Kind, rows: Sequence[AssetRow]) -> list[AssetRow]:
-    """Rows that the slot may show: those pinned to it, if there are any, else those pinned nowhere."""
-    return [row for row in rows if row.pin == slot.name.upper()] or [row for row in rows if not row.pin]
 
 
 def _pins(kept: _Kept, profile: Profile) -> list[Rule]:
@@ -192,8 +186,8 @@ def _pins(kept: _Kept, profile: Profile) -> list[Rule]:
             if len(pinned) == 1:
                 rules.append(Pin(slot.name, _element_id(component, pinned[0]), product))
                 continue
-            allowed = _allowed(slot, kind, rows)
-            rules += [Block(_element_id(component, row), slot.name, product) for row in rows if row not in allowed]
+            others = [row for row in rows if row.pin != slot.name.upper() and (pinned or row.pin)]
+            rules += [Block(_element_id(component, row), slot.name, product) for row in others]
     return rules
 
 
