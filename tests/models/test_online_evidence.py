@@ -67,6 +67,24 @@ def test_evidence_goes_on_over_more_products() -> None:
     assert found.over(bound.catalogue.num_products).mass.tolist() == found.mass.tolist()
 
 
+def test_offsets_of_later_products_integrate_out() -> None:
+    """The posterior of the weights is the same as with all products; hand-worked with one weight in mind: a product of
+    mass m and cross c takes c c' / (m + 1 / 4) of the information."""
+    bound = plain_model()
+    rows = draw_rows(bound, 60)
+    found = evidence_of(bound, bound, *rows, rate(bound, rows).astype(np.float32) + 0.1)
+    first = found.of_first(1)
+    assert first.cross.shape[0] == len(first.mass) == len(first.offset) == 1
+    whole = updated_model(bound, found)
+    alone = updated_model(bound, first.over(bound.catalogue.num_products))
+    assert np.allclose(alone.theta, whole.theta, atol=1e-5) and np.allclose(
+        alone.covariance, whole.covariance, atol=1e-5
+    )
+    spent = np.outer(found.cross[-1], found.cross[-1]) / (found.mass[-1] + 0.25)
+    assert np.allclose(found.of_first(len(found.mass) - 1).information, found.information - spent)
+    assert np.array_equal(found.of_first(len(found.mass)).information, found.information)
+
+
 def test_nothing_changes_nothing() -> None:
     base = plain_model()
     nothing = OnlineEvidence.nothing(base.model.layout.num_weights, base.catalogue.num_products)

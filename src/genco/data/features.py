@@ -173,7 +173,7 @@ def _encode_text(text: pl.Series, encoder: TextEncoder) -> Features:
     distinct = text.unique(maintain_order=True)
     index = text.replace_strict(distinct, pl.int_range(len(distinct), eager=True), return_dtype=pl.Int64)
     vectors = encoder.encode(distinct.to_list())
-    return np.asarray(vectors[index.to_numpy()], dtype=np.float32)
+    return np.asarray(vectors[np.asarray(index.to_numpy(), dtype=np.int64)], dtype=np.float32)
 
 
 def _filled_by_component(catalogue: Catalogue, present: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:

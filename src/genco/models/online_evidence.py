@@ -63,6 +63,17 @@ class OnlineEvidence:
         by_product = {name: np.concatenate([getattr(self, name), getattr(more, name)]) for name in _BY_PRODUCT}
         return replace(self, **by_product)
 
+    def of_first(self, num_products: int) -> OnlineEvidence:
+        """The same with the offsets of all later products integrated out, each with the prior of an offset."""
+        later = slice(num_products, None)
+        held = (self.mass[later] + 1.0 / OFFSET_VARIANCE)[:, None]
+        first = {name: getattr(self, name)[:num_products] for name in _BY_PRODUCT}
+        return OnlineEvidence(
+            information=self.information - self.cross[later].T @ (self.cross[later] / held),
+            linear=self.linear - self.cross[later].T @ (self.offset[later] / held[:, 0]),
+            **first,
+        )
+
     def faded(self, factor: float) -> OnlineEvidence:
         """All sums times `factor` in [0, 1]."""
         return OnlineEvidence(**{name: factor * values for name, values in vars(self).items()})

@@ -97,6 +97,16 @@ class GenerativePolicy:
         made._draws = self._draws.on(bound)
         return made
 
+    def alone(self, product: int, bound: BoundRewardModel, rules: RuleBook) -> GenerativePolicy:
+        """The same policy on one product as row 0 of `bound`. product: its row here, -1 = unknown here."""
+        own = self.products.minimum_share.get(product)
+        products = ProductDecisions(
+            {} if own is None else {0: own}, frozenset({0} if product in self.products.paused else ())
+        )
+        made = GenerativePolicy(bound, self.network, self.decision, self.version, products=products)
+        made._draws, made.rule_book = self._draws.on(bound), rules
+        return made
+
     def encoding(self, product: int) -> ProductEncoding:
         """The product's encoding, from the cache where it is there."""
         found = self._encodings.get(product)

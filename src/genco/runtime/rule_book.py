@@ -58,6 +58,27 @@ class RuleBook:
         shared, own = self._by_product[ALL_PRODUCTS], self._by_product.get(product)
         return shared if own is None else shared + own
 
+    def rules_of(self, product: int) -> list[BoundRule]:
+        """`rules`, or those for all products of one that the catalogue does not have (-1)."""
+        return self._by_product[ALL_PRODUCTS] if product == ALL_PRODUCTS else self.rules(product)
+
+    def narrowed(self, product: int, catalogue: Catalogue, kept: Rows) -> RuleBook:
+        """The rules of `product` (-1 = one the catalogue does not have) on a catalogue of that product alone.
+
+        kept: rows of this catalogue that are the first of the other one, ascending. What names an element left out
+        rests; so nothing that is pinned may be left out.
+        """
+        made = RuleBook(catalogue)
+        for bound in self.rules_of(product):
+            rows = bound.pairs(product) if isinstance(bound.rule, (Forbid, Allow)) else bound.rows
+            at = np.minimum(np.searchsorted(kept, rows), max(len(kept) - 1, 0))
+            there = (rows == EMPTY) | (kept[at] == rows) if len(kept) else rows == EMPTY
+            moved = np.where(rows == EMPTY, EMPTY, at).astype(np.int32)
+            moved = moved[there.all(axis=1)] if rows.ndim == 2 else moved[there]
+            if len(moved) or isinstance(bound.rule, (Allow, Only, Distinct)):
+                made._by_product[ALL_PRODUCTS].append(BoundRule(bound.rule, bound.slots, moved))
+        return made
+
     def request_rules(self, product: int, pinned: Mapping[str, str], excluded: Collection[str]) -> list[BoundRule]:
         """The pins (slot name -> element id) and exclusions (element ids) of one request as rules of `product`."""
         product_id = str(self.catalogue.products["product_id"][product])

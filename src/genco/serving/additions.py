@@ -87,13 +87,13 @@ def unknown_rows(catalogue: Catalogue, additions: Additions) -> tuple[pl.DataFra
     ]
     names = {"product_id": known, "element": catalogue.element_rows.keys() | {added.element_id for added in elements}}
     return (
-        _table(catalogue.products, [added.row for added in products]),
-        _table(catalogue.elements, [added.row for added in elements]),
+        table_like(catalogue.products, [added.row for added in products]),
+        table_like(catalogue.elements, [added.row for added in elements]),
         tuple(rule for rule in additions.rules if rule not in catalogue.rules and _is_known(rule, names, catalogue)),
     )
 
 
-def _table(like: pl.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def table_like(like: pl.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows with the columns of another table."""
     return pl.DataFrame(
         [

@@ -35,8 +35,8 @@ def merged(
     faults = [
         *_repeated("products", "product_id", [added.product_id for added in products]),
         *_repeated("elements", "element_id", [added.element_id for added in elements]),
-        *_features("products", [added.features for added in products], catalogue.products, PRODUCT_COLUMNS),
-        *_features("elements", [added.features for added in elements], catalogue.elements, ELEMENT_COLUMNS),
+        *feature_faults("products", [added.features for added in products], catalogue.products, PRODUCT_COLUMNS),
+        *feature_faults("elements", [added.features for added in elements], catalogue.elements, ELEMENT_COLUMNS),
         *_element_faults(catalogue, had, products, elements),
     ]
     after = Additions(
@@ -91,9 +91,10 @@ def _element_faults(
                 yield _fault("elements", row, field, "fixed", f"{before!r}, as the element was made with", now)
 
 
-def _features(
+def feature_faults(
     table: str, rows: Iterable[Mapping[str, Any]], like: pl.DataFrame, reserved: Sequence[str]
 ) -> Iterator[RowFault]:
+    """Features that the table `like` does not have, or of another type. rows: features of each row."""
     columns = {name: dtype for name, dtype in like.schema.items() if name not in reserved}
     for row, features in enumerate(rows):
         for name, value in features.items():

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 
 from genco.data.columns import NumericColumn
 from genco.errors import DataError
 from genco.policies.optimizer import Optimizer, load
 from genco.serving.additions import grown
 from genco.serving.additions_store import read_additions
+from genco.serving.candidate_sets import read_sets
 from genco.serving.control_store import changes_in_force
 from genco.serving.governed import state_of, with_statuses
 from genco.serving.joiner import Joined, settled
+from genco.serving.named_apart import NamedApart
 from genco.serving.registry import served
+from genco.serving.tables import decisions
 from genco.storage.writer import DatasetWriter
 
 CHUNK_ROWS = 20_000
@@ -47,6 +50,8 @@ def export_log(engine: Engine, out: Path, until: int, overwrite: bool = False) -
     with engine.connect() as connection:
         optimizer = grown(load(model.path), read_additions(connection))
         statuses = state_of(changes_in_force(connection)).statuses
+        apart = _candidates(connection, optimizer, until)
+    optimizer = grown(optimizer, apart.additions)
     meta = replace(
         optimizer.meta, reward="num_clicks", split="time", origin={"source": "genco serve", "model": model.version}
     )
@@ -56,12 +61,23 @@ def export_log(engine: Engine, out: Path, until: int, overwrite: bool = False) -
         writer.write_elements(with_statuses(optimizer.catalogue, statuses).elements)
         rows = settled(connection, 0, until)
         while chunk := list(islice(rows, CHUNK_ROWS)):
-            kept = [row for row in chunk if _is_known(optimizer, row)]
+            kept = [row for row in apart.renamed(chunk) if _is_known(optimizer, row)]
             if kept:
                 writer.append_impressions(_table(optimizer, kept))
             num_rows, left_out = num_rows + len(kept), left_out + len(chunk) - len(kept)
             rounded += sum(row.reward not in (0.0, 1.0) for row in kept)
     return Exported(out, num_rows, rounded, left_out)
+
+
+def _candidates(connection: Connection, optimizer: Optimizer, until: int) -> NamedApart:
+    """Every candidate that a request before `until` brought along."""
+    query = select(decisions.c.candidates, decisions.c.product_id).distinct()
+    brought = decisions.c.candidates.is_not(None), decisions.c.decided_at < until
+    pairs = sorted((digest, product) for digest, product in connection.execute(query.where(*brought)))
+    apart = NamedApart(optimizer.catalogue, read_sets(connection, [digest for digest, _ in pairs]))
+    for digest, product_id in pairs:
+        apart.add(digest, product_id)
+    return apart
 
 
 def _is_known(optimizer: Optimizer, row: Joined) -> bool:

@@ -55,7 +55,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Joined:
-    """A settled decision that was shown. combination: element id per slot · reward: sum of its rewards and clicks, each
+    """A settled decision that was shown. combination: element id per slot · candidates: digest of the set that the
+    request brought along · reward: sum of its rewards and clicks, each
     of them from 0 to 1."""
 
     event_id: str
@@ -66,6 +67,7 @@ class Joined:
     propensity: float | None
     policy: str
     model_version: str
+    candidates: str | None
     reward: float
     clicks: int
     conversions: int
@@ -195,6 +197,7 @@ def _joined(row: Row[Any]) -> Joined:
         propensity=row.propensity,
         policy=row.policy,
         model_version=row.model_version,
+        candidates=row.candidates,
         reward=float(row.reward),
         clicks=int(row.clicks),
         conversions=int(row.conversions),

@@ -25,8 +25,11 @@ from genco.errors import GencoError
 from genco.models.online_evidence import OnlineEvidence, evidence_of, updated_model
 from genco.policies.optimizer import Optimizer
 from genco.runtime.reward_model import BoundRewardModel
+from genco.serving.additions import grown
 from genco.serving.arms import Arm
+from genco.serving.candidate_sets import read_sets
 from genco.serving.joiner import Joined, settled
+from genco.serving.named_apart import NamedApart
 from genco.serving.registry import RUN, load_evidence
 from genco.serving.service import Service
 
@@ -102,17 +105,19 @@ class Learner:
         rows, stop = self._read(state.learned_to, until)
         if not rows:
             return 0
-        base, current = arm.base, arm.model.optimizer
+        base, current, rows = self._with_candidates(arm.base, arm.model.optimizer, rows)
         encoded = encode_rows(base, rows)
         half_lives = (stop - state.learned_to) / 3.6e9 / service.config.half_life_hours
-        evidence = state.evidence.over(base.catalogue.num_products).faded(0.5**half_lives) + evidence_of(
+        fresh = evidence_of(
             _bound(current), _bound(base), encoded.product, encoded.combination, encoded.context, encoded.reward
         )
+        num_products = arm.base.catalogue.num_products
+        evidence = state.evidence.over(num_products).faded(0.5**half_lives) + fresh.of_first(num_products)
         num_rows = state.num_rows + len(encoded.product)
         version = service.live.serve_learned(
             name,
             state.version,
-            updated_model(_bound(base), evidence),
+            updated_model(_bound(arm.base), evidence),
             vars(evidence),
             {"learned_to": stop, "num_rows": num_rows},
         )
@@ -121,6 +126,18 @@ class Learner:
         self._states[name] = LearnedState(version, evidence, stop, num_rows)
         service.metrics.settled_to.set(stop / 1e6)
         return len(rows)
+
+    def _with_candidates(
+        self, base: Optimizer, current: Optimizer, rows: list[Joined]
+    ) -> tuple[Optimizer, Optimizer, list[Joined]]:
+        """Models on a catalogue that has the candidates which requests brought along, and the rows on it."""
+        digests = {row.candidates for row in rows if row.candidates is not None}
+        if not digests:
+            return base, current, rows
+        with self._service.engine.connect() as connection:
+            apart = NamedApart(base.catalogue, read_sets(connection, digests))
+        rows = apart.renamed(rows)
+        return grown(base, apart.additions), grown(current, apart.additions), rows
 
     def _read(self, start: int, stop: int) -> tuple[list[Joined], int]:
         """About `MAX_ROWS` settled decisions at most, whole instants only, and the time they reach to."""

@@ -23,10 +23,17 @@ class SlotElement(BaseModel):
 
 
 class Candidate(BaseModel):
-    """An element of the catalogue that may be shown."""
+    """An element that may be shown: of the catalogue, or brought along with its content, which is read only where the
+    catalogue does not have the id."""
 
     model_config = _STRICT
     id: Element
+    text: Annotated[str | None, Field(max_length=10_000)] = None
+    features: Annotated[dict[str, Value], Field(max_length=1_000)] = {}
+
+    @property
+    def has_content(self) -> bool:
+        return self.text is not None or bool(self.features)
 
 
 class SlotCandidates(BaseModel):
@@ -45,7 +52,10 @@ class DecideRequest(BaseModel):
     event_id: Annotated[Id | None, Field(description="Yours, or one is made. Repeating it repeats the answer.")] = None
     actor_id: Annotated[Id | None, Field(description="Whom it is shown to; stored as a keyed hash.")] = None
     context: dict[str, Value] = Field(default_factory=dict, max_length=256)
-    slots: Annotated[list[SlotCandidates], Field(max_length=64, description="Narrows what the slots may show.")] = []
+    slots: Annotated[
+        list[SlotCandidates],
+        Field(max_length=64, description="What the slots may show: a part of their pools, or candidates with content."),
+    ] = []
     baseline: Annotated[list[SlotElement], Field(max_length=64, description="Your own choice, one a slot.")] = []
     baseline_propensity: Annotated[float | None, Field(gt=0, le=1)] = None
     pinned: Annotated[list[SlotElement], Field(max_length=64)] = []

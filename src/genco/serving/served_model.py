@@ -14,12 +14,15 @@ from genco.errors import DataError, RuleError, UnknownIdError
 from genco.policies.optimizer import Optimizer
 from genco.runtime.decision import Decision
 from genco.runtime.legal_space import LegalSpace, legal_space
+from genco.runtime.recent import Recent
+from genco.serving.candidate_sets import CandidateSet, beside
 from genco.serving.errors import ApiError
 
 Combination = tuple[str | None, ...]
 Positions = NDArray[np.int32]
 CACHE_ENTRIES = 20_000
 WARM_PRODUCTS = 16
+BROUGHT_SETS = 256
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,22 @@ class ServedModel:
         self.catalogue = optimizer.catalogue
         self.slot_names = optimizer.slot_names
         self._element_ids: list[str] = self.catalogue.elements["element_id"].to_list()
+        self._brought: Recent[tuple[str, str], ServedModel] = Recent(BROUGHT_SETS)
         self._contexts: dict[Hashable, NDArray[np.float32]] = {}
         self._spaces: dict[int, LegalSpace] = {}
         self._decisions: dict[tuple[int, bytes], Decision] = {}
+
+    def with_candidates(self, product_id: str, candidates: CandidateSet) -> ServedModel:
+        """The same model on one product and what a request brought along; the last ones are remembered.
+
+        Raises `ApiError` 422 where a text cannot be encoded.
+        """
+        key = product_id, candidates.digest
+        found = self._brought.get(key)
+        if found is None:
+            found = ServedModel(beside(self.optimizer, product_id, candidates), self.catalogue_version)
+            self._brought.put(key, found)
+        return found
 
     def question(
         self,

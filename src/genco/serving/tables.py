@@ -24,6 +24,7 @@ decisions = Table(
     Column("model_version", String(64), nullable=False),
     Column("catalogue_version", Integer, nullable=False),
     Column("model_combination", Text),  # apprentice: what the model would have served
+    Column("candidates", String(32)),  # digest of the set that the request brought along
     Column("activated", Boolean, nullable=False),
     Column("actor", String(32)),  # keyed hash
     Column("digest", String(32), nullable=False),  # of the request: a repeated event_id must repeat the request
@@ -129,6 +130,13 @@ controls = Table(
     Column("version", Integer, nullable=False),  # of the catalogue
     Index("controls_root", "root"),
     Index("controls_product_id", "product_id"),
+)
+
+candidate_sets = Table(
+    "candidate_sets",
+    metadata,
+    Column("digest", String(32), primary_key=True),
+    Column("body", Text, nullable=False),  # JSON list of `additions.AddedElement`
 )
 
 additions = Table(

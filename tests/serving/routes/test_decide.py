@@ -72,7 +72,8 @@ def test_pins_exclusions_and_candidates_are_obeyed(service: RunningService, pair
         ({"baseline_propensity": 0.5}, 422, "invalid_body"),
         ({"timeout_ms": -1}, 422, "invalid_body"),
         ({"surprise": 1}, 422, "invalid_body"),
-        ({"slots": [{"id": "title", "candidates": [{"id": "nothing", "features": {}}]}]}, 422, "invalid_body"),
+        ({"slots": [{"id": "title", "candidates": [{"id": "nothing", "feature": {}}]}]}, 422, "invalid_body"),
+        ({"slots": [{"id": "title", "candidates": [{"id": "nothing", "features": {}}]}]}, 422, "unknown_id"),
     ],
 )
 def test_wrong_requests_say_how(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from genco.serving.candidate_sets import CandidateSet, candidate_set_of, keep
 from genco.serving.decider import (
     BASELINE,
     STORE_UNAVAILABLE,
@@ -63,8 +64,10 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
     actor = None if ask.actor_id is None else service.ids.actor(ask.actor_id)
     held_out = actor is not None and service.ids.holds_out(actor, service.config.holdout)
     arm = None if held_out else serving.arm_of(service.ids, actor or event_id)
-    model = serving.model(arm)
-    question = _question(model, ask)
+    served = serving.model(arm)
+    brought = candidate_set_of(ask.product_id, ask.slots, served.catalogue) if ask.slots else None
+    model = served if brought is None else await asyncio.to_thread(served.with_candidates, ask.product_id, brought)
+    question = _question(model, ask) if brought is None else _question(model, _within(ask, model, served))
     given = {entry.slot_id: entry.element_id for entry in ask.baseline}
     own = model.check_legal(question.space, given) if given else None
     baseline = Baseline(lambda: own or model.baseline(question.space), ask.baseline_propensity)
@@ -72,12 +75,13 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
     choice = await service.decider.choose(model, question, baseline, held_out, ask.timeout_ms)
     took_us = None if arm is None else round(1e6 * (time.perf_counter() - choosing))
     row = _row(service, model, ask, choice, event_id, decided_at, actor, digest) | {"arm": arm, "took_us": took_us}
+    row["candidates"] = None if brought is None else brought.digest
     try:
-        if ask.event_id is None:
+        if ask.event_id is None and brought is None:
             await stored(service.writer.submit_row(row), STORE_SECONDS)
         else:
             earlier = await stored(
-                service.writer.submit(lambda connection: _insert_once(connection, row)), STORE_SECONDS
+                service.writer.submit(lambda connection: _insert_once(connection, row, brought)), STORE_SECONDS
             )
             if earlier is not None:
                 return _repeated(service, earlier, digest)
@@ -94,11 +98,30 @@ def _question(model: ServedModel, ask: DecideRequest) -> Question:
     return model.question(ask.product_id, ask.context, pinned, ask.excluded, narrowed)
 
 
+def _within(ask: DecideRequest, model: ServedModel, whole: ServedModel) -> DecideRequest:
+    """The request without names that only the whole catalogue has: they cannot be shown here anyway."""
+
+    def may_be_named(element: str) -> bool:
+        return element in model.catalogue.element_rows or element not in whole.catalogue.element_rows
+
+    slots = [
+        slot.model_copy(update={"candidates": [entry for entry in slot.candidates if may_be_named(entry.id)]})
+        for slot in ask.slots
+    ]
+    return ask.model_copy(update={"slots": slots, "excluded": list(filter(may_be_named, ask.excluded))})
+
+
 def _explained(service: Service, ask: DecideRequest, made: DecideAnswer) -> DecideAnswer:
     """The answer with candidates and attribution, where the model that is named in it is in service."""
     model = service.live.serving.model_named(made.model_version)
     served = tuple(slot.element_id for slot in made.slots)
-    found = None if model is None else explained(model, _question(model, ask), served)
+    if model is None:
+        return made
+    brought = candidate_set_of(ask.product_id, ask.slots, model.catalogue)
+    if brought is not None:
+        whole, model = model, model.with_candidates(ask.product_id, brought)
+        ask = _within(ask, model, whole)
+    found = explained(model, _question(model, ask), served)
     return made if found is None else made.model_copy(update={"candidates": found[0], "attribution": found[1]})
 
 
@@ -138,10 +161,12 @@ def _row(
     }
 
 
-def _insert_once(connection: Connection, row: dict[str, Any]) -> Row[Any] | None:
-    """Insert the decision, or return the one that has its event_id already."""
+def _insert_once(connection: Connection, row: dict[str, Any], brought: CandidateSet | None) -> Row[Any] | None:
+    """Insert the decision and the candidates brought along, or return the one that has its event_id already."""
     found = connection.execute(select(decisions).where(decisions.c.event_id == row["event_id"])).one_or_none()
     if found is None:
+        if brought is not None:
+            keep(connection, brought)
         connection.execute(insert(decisions).values(**row))
     return found
 
