@@ -36,19 +36,19 @@ class StudioClient:
         assert found is not None
         self.token = found[1]
 
-    def page(self, path: str, **asked: Any) -> str:
+    def page(self, path: str, /, **asked: Any) -> str:
         """A page's HTML."""
         answer = self.client.get(path, params=asked)
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    def twin(self, path: str, **asked: Any) -> Any:
+    def twin(self, path: str, /, **asked: Any) -> Any:
         """A page's JSON twin."""
         answer = self.client.get(f"{path}.json", params=asked)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def send(self, path: str, **fields: Any) -> httpx.Response:
+    def send(self, path: str, /, **fields: Any) -> httpx.Response:
         """A form of this session."""
         return self.client.post(path, data={"form_token": self.token, **fields})
 

@@ -109,7 +109,7 @@ def heat_map(optimizer: Optimizer, request: Request, impressions: NDArray[np.flo
 
     impressions: [slot, element + 1] of the log; of large pools the `MAX_CELLS` elements shown most are taken.
     """
-    catalogue, space = optimizer.catalogue, request.space
+    catalogue = optimizer.catalogue
     tables = {pair: _legal_effects(request, *pair) for pair in request.tables.bilinear}
     spread = {
         (i, j): float(np.nanstd(effects))
@@ -120,8 +120,14 @@ def heat_map(optimizer: Optimizer, request: Request, impressions: NDArray[np.flo
         return None
     component = [slot.component for slot in catalogue.slots]
     i, j = max(spread, key=lambda pair: (component[pair[0]] != component[pair[1]], spread[pair]))
+    return heat_map_of(optimizer, request, i, j, impressions)
+
+
+def heat_map_of(optimizer: Optimizer, request: Request, i: int, j: int, impressions: NDArray[np.float64]) -> HeatMap:
+    """The pairs of slots i < j; of large pools the `MAX_CELLS` elements shown most. impressions: as in `heat_map`."""
+    catalogue, space = optimizer.catalogue, request.space
     rows, columns = (_most_shown(space.candidates[slot], impressions[slot]) for slot in (i, j))
-    effects = tables[i, j][np.ix_(rows, columns)]
+    effects = _legal_effects(request, i, j)[np.ix_(rows, columns)]
     return HeatMap(
         product_id=str(catalogue.products["product_id"][request.product]),
         row_slot=catalogue.slots[i].name,

@@ -18,12 +18,25 @@ from genco.serving.logs import request_id
 from genco.serving.service import Service
 from genco.studio.access import SignInNeededError, signed_in
 from genco.studio.headers import SecurityHeaders
-from genco.studio.pages import audit, combinations, controls, elements, overview, pictures, product, products, sign_in
+from genco.studio.pages import (
+    audit,
+    combinations,
+    controls,
+    elements,
+    interactions,
+    models,
+    overview,
+    pictures,
+    product,
+    products,
+    sign_in,
+)
 from genco.studio.rendering import render
 from genco.studio.studio import Studio
+from genco.studio.surroundings import Surroundings
 from genco.studio.users import list_users
 
-_PAGES = (overview, products, product, elements, combinations, controls, audit, pictures)
+_PAGES = (overview, products, product, elements, interactions, combinations, models, controls, audit, pictures)
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -43,7 +56,7 @@ class StudioSurface:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.studio = Studio(service, pictures)
-        self.app: ASGIApp = SecurityHeaders(_application(self.studio))
+        self.app: ASGIApp = Surroundings(SecurityHeaders(_application(self.studio)))
         self._url, self._say = url, say
 
     def start(self) -> None:

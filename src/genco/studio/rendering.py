@@ -17,7 +17,9 @@ NAVIGATION = (
     ("/studio/", "Overview"),
     ("/studio/products", "Products"),
     ("/studio/elements", "Elements"),
+    ("/studio/interactions", "Interactions"),
     ("/studio/combinations", "Combinations"),
+    ("/studio/models", "Models"),
     ("/studio/controls", "Controls"),
     ("/studio/audit", "Audit"),
 )

@@ -59,13 +59,13 @@ async def promote(request: Request, version: str) -> Response:
     key = await service.gate.require(request, "admin")
     ask = parsed(PromoteIn, await read_body(request) or b"{}")
     if not ask.staged:
-        noted = _noted(service, key, "promote_model", {"version": version})
+        noted = noted_as(service, key, "promote_model", {"version": version})
         await asyncio.to_thread(service.live.promote, version, registry.PROMOTE, noted)
         return await _all(request)
     if service.config.mode != ONLINE:
         raise ApiError(409, "not_online", f"Only in mode online do two models answer. Found {service.config.mode}.")
     plan = Plan(tuple(ask.stages), ask.minutes, ask.min_decisions)
-    noted = _noted(service, key, "begin_rollout", {"version": version, **asdict(plan)})
+    noted = noted_as(service, key, "begin_rollout", {"version": version, **asdict(plan)})
     await asyncio.to_thread(service.live.begin_rollout, version, plan, noted)
     return await _all(request)
 
@@ -76,7 +76,7 @@ async def advance(request: Request, version: str) -> Response:
     service = service_of(request)
     key = await service.gate.require(request, "admin")
     await asyncio.to_thread(
-        service.live.advance, version, _noted(service, key, "advance_rollout", {"version": version})
+        service.live.advance, version, noted_as(service, key, "advance_rollout", {"version": version})
     )
     return await _all(request)
 
@@ -87,12 +87,12 @@ async def rollback(request: Request, version: str) -> Response:
     rolled out, everybody is served the other one again, and its learning goes on."""
     service = service_of(request)
     key = await service.gate.require(request, "admin")
-    noted = _noted(service, key, "roll_back_model", {"version": version})
+    noted = noted_as(service, key, "roll_back_model", {"version": version})
     await asyncio.to_thread(service.live.roll_back, version, noted)
     return await _all(request)
 
 
-def _noted(service: Service, key: Key, act: str, detail: Mapping[str, Any]) -> Also:
+def noted_as(service: Service, key: Key, act: str, detail: Mapping[str, Any]) -> Also:
     """Writes the act into the audit log, in the act's own transaction."""
 
     def write(connection: Connection, served: str) -> None:
@@ -105,12 +105,15 @@ async def _all(request: Request) -> Response:
     service = service_of(request)
     found = await asyncio.to_thread(registry.versions, service.engine)
     serving = service.live.serving
-    rollout = None if serving.rollout is None else _rollout(serving, request.app.state.guard.evidence(serving.rollout))
+    rollout = (
+        None if serving.rollout is None else rollout_out(serving, request.app.state.guard.evidence(serving.rollout))
+    )
     models = [ModelOut(**vars(entry)) for entry in found]
     return answer(ModelsAnswer(learning=service.live.learning, rollout=rollout, models=models))
 
 
-def _rollout(serving: Serving, evidence: Evidence | None) -> RolloutOut:
+def rollout_out(serving: Serving, evidence: Evidence | None) -> RolloutOut:
+    """The rollout under way. evidence: of its stage, None before it was first looked at."""
     under_way = serving.rollout
     assert under_way is not None
     found = None if evidence is None else difference(evidence.decisions, evidence.reward)

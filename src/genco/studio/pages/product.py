@@ -49,16 +49,16 @@ def _drawn_hand(shown: ByHand) -> dict[str, Any]:
 @page(router, "/product", "product.html.j2", _drawn_page)
 def show(request: Request, id: str) -> ProductPage:
     """A product in the context of `context.NAME`, with the elements of `slot.INDEX` by hand."""
-    return product_page(studio_of(request), id, *_asked(request))
+    return product_page(studio_of(request), id, *asked_of(request))
 
 
 @page(router, "/product/by-hand", "by_hand.html.j2", _drawn_hand)
 def switch(request: Request, id: str) -> ByHand:
     """The card put together by hand, alone."""
-    return by_hand(studio_of(request), id, *_asked(request))
+    return by_hand(studio_of(request), id, *asked_of(request))
 
 
-def _asked(request: Request) -> tuple[dict[str, str], dict[int, str]]:
+def asked_of(request: Request) -> tuple[dict[str, str], dict[int, str]]:
     """Context and chosen elements of the query."""
     query = request.query_params
     context = {name.removeprefix("context."): value for name, value in query.items() if name.startswith("context.")}

@@ -102,9 +102,9 @@ def product_page(studio: Studio, product_id: str, context: Mapping[str, str], ch
     """
     view = studio.view()
     counts, index, optimizer = view.counts, view.index, view.optimizer
-    row = _product(optimizer, product_id)
+    row = known_product(optimizer, product_id)
     about = product_row(index, counts, row)
-    wanted = _wanted(optimizer, row, context)
+    wanted = wanted_request(optimizer, row, context)
     shown, by_hand, num_legal, nothing = None, None, 0, ""
     try:
         shown = shown_product(optimizer, wanted, about.impressions, None, NUM_CARDS)
@@ -119,7 +119,7 @@ def product_page(studio: Studio, product_id: str, context: Mapping[str, str], ch
     return ProductPage(
         until=counts.until,
         product=about,
-        context=_columns(optimizer, context),
+        context=context_columns(optimizer, context),
         num_legal=num_legal if num_legal <= MAX_COUNTED else None,
         shown=shown,
         by_hand=by_hand,
@@ -135,8 +135,8 @@ def by_hand(studio: Studio, product_id: str, context: Mapping[str, str], chosen:
     """One combination of a product, put together by hand. Raises `ApiError`."""
     view = studio.view()
     optimizer = view.optimizer
-    row = _product(optimizer, product_id)
-    wanted = _wanted(optimizer, row, context)
+    row = known_product(optimizer, product_id)
+    wanted = wanted_request(optimizer, row, context)
     impressions = int(view.counts.product[0, row])
     try:
         request = optimizer.policy.request(row, wanted.context)
@@ -208,14 +208,16 @@ def _broken(catalogue: Catalogue, space: LegalSpace, at: NDArray[np.int32]) -> t
     return tuple(found) or ("a rule on the whole combination",)
 
 
-def _product(optimizer: Optimizer, product_id: str) -> int:
+def known_product(optimizer: Optimizer, product_id: str) -> int:
+    """Row of a product. Raises `ApiError` 404."""
     row = optimizer.catalogue.product_rows.get(product_id)
     if row is None:
         raise ApiError(404, "unknown_product", f"The catalogue has no product {product_id!r}.")
     return row
 
 
-def _wanted(optimizer: Optimizer, row: int, context: Mapping[str, str]) -> ReportRequest:
+def wanted_request(optimizer: Optimizer, row: int, context: Mapping[str, str]) -> ReportRequest:
+    """A product row in a context, by column. Raises `ApiError` 422 for one that cannot be read."""
     given: dict[str, Any] = {name: value for name, value in context.items() if value != ""}
     try:
         return ReportRequest(row, given, optimizer.context(given))
@@ -223,7 +225,8 @@ def _wanted(optimizer: Optimizer, row: int, context: Mapping[str, str]) -> Repor
         raise ApiError(422, "bad_context", str(error)) from error
 
 
-def _columns(optimizer: Optimizer, context: Mapping[str, str]) -> tuple[ContextColumn, ...]:
+def context_columns(optimizer: Optimizer, context: Mapping[str, str]) -> tuple[ContextColumn, ...]:
+    """What can be chosen, and what is."""
     return tuple(
         ContextColumn(
             column.name,
