@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.kits.hostile import hostile_catalogue
 from tests.kits.running_service import KEY, RunningService
-from tests.serving.conftest import postgres, store_url
+from tests.serving.conftest import fresh_database, postgres, store_url
 
 from genco.serving.keys import SCOPES, add_key
 from genco.serving.store import open_store
@@ -39,11 +39,14 @@ def open_studio_store(url: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def studio(card: Dataset, card_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
+def studio(
+    request: pytest.FixtureRequest, card: Dataset, card_run: RunFolder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
     """A server with the studio on a small world of product cards, one of its products hostile in every word."""
     folder = tmp_path_factory.mktemp("studio")
-    store = str(folder / "store.db")
+    is_sqlite = request.param == "sqlite"
+    store = str(folder / "store.db") if is_sqlite else fresh_database(request.getfixturevalue("postgres"), "studio")
     open_studio_store(store)
     with RunningService(card_run.path, store, folder, ("--pictures", card.path), learn_every_seconds=0) as running:
         answer = running.client.put("/v1/catalogue", json=hostile_catalogue(card.catalogue.components))

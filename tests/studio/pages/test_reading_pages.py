@@ -74,7 +74,7 @@ def test_page_twin_and_store_have_the_same_figures(
     assert sum(row["impressions"] for row in overview["traffic"]) == shown
     assert sum(point["impressions"] for point in overview["points"]) == shown
     page.goto("/studio/")
-    assert f"{shown:,}" in page.locator(".tile", has_text="Traffic").inner_text()
+    assert f"{shown:,}" in page.locator(".tile", has=page.get_by_role("heading", name="Traffic")).inner_text()
 
     products = twin(page, "/studio/products.json")
     by_product = {row["product_id"]: (row["impressions"], row["clicks"]) for row in products["rows"]}
