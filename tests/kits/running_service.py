@@ -55,6 +55,11 @@ class InProcess(Client):
         self.client = TestClient(create_app(self.service), raise_server_exceptions=False)
         self.client.headers["Authorization"] = f"Bearer {KEY}"
 
+    @property
+    def state(self) -> Any:
+        """What the application holds beside the service: guard, jobs, shown."""
+        return self.client.app.app._app.state  # type: ignore[attr-defined]
+
     def travel(self, seconds: float) -> None:
         """Set the server's clock forward."""
         self.service.clock._offset += round(seconds * 1e6)

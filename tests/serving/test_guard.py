@@ -61,7 +61,7 @@ def test_a_worse_candidate_is_rolled_back_with_an_alarm(pairs_run: RunFolder, se
         control = running.service.live.version.version
         candidate = begin(running, second, stages=(50.0, 100.0))
         guard, at = Guard(running.service), running.service.clock.now()
-        running.client.app.app.state.guard = guard  # type: ignore[attr-defined]
+        running.state.guard = guard
         good, bad = rows("a", at, 500, CONTROL), rows("b", at, 500, CANDIDATE)
         fill(running, good + bad, clicks(good, 10) + clicks(bad, 10))
         assert guard.round() == []
@@ -83,7 +83,7 @@ def test_a_worse_candidate_is_rolled_back_with_an_alarm(pairs_run: RunFolder, se
         assert 'genco_open_alarms{name="rollout_value"} 1.0' in text
         assert 'genco_guardrail_rollbacks_total{guardrail="rollout_value"} 1.0' in text
         with running.service.engine.connect() as connection:
-            noted = connection.execute(select(audit)).one()
+            noted = connection.execute(select(audit).where(audit.c.key_id == "guardrail")).one()
             assert noted.act == "roll_back_model" and "rollout_value" in noted.detail
             outcome = connection.execute(select(rollouts.c.outcome)).scalar()
             assert outcome == "rolled back by guardrail: rollout_value"

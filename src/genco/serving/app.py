@@ -38,6 +38,7 @@ from genco.serving.routes import (
 from genco.serving.routes.body import error_answer
 from genco.serving.service import Service
 from genco.serving.shortcut import Shortcut
+from genco.serving.shown_tally import ShownTally
 from genco.version import __version__
 
 _ROUTERS = tuple(
@@ -83,11 +84,11 @@ class Surface(Worker, Protocol):
 
 def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
     """The ASGI application; it closes the service when it stops."""
-    guard, retraining = Guard(service), Jobs(service)
+    guard, retraining, shown = Guard(service), Jobs(service), ShownTally(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        workers: list[Worker] = [Learner(service), guard, retraining, *surfaces]
+        workers: list[Worker] = [Learner(service), guard, retraining, shown, *surfaces]
         for worker in workers:
             worker.start()
         yield
@@ -97,7 +98,7 @@ def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
         service.close()
 
     app = FastAPI(title="genco", version=__version__, lifespan=lifespan, redoc_url=None, docs_url=None)
-    app.state.service, app.state.guard, app.state.jobs = service, guard, retraining
+    app.state.service, app.state.guard, app.state.jobs, app.state.shown = service, guard, retraining, shown
     for router in _ROUTERS:
         app.include_router(router)
     for surface in surfaces:

@@ -224,6 +224,11 @@ class LiveModel:
             self._swap(Serving(self.serving.control), registry.ROLLBACK)
         return True
 
+    def optimizer_of(self, version: str) -> Optimizer:
+        """A registered version on the catalogue as it is now. Raises `ApiError` 404, 422."""
+        model = self.serving.model_named(version)
+        return self._arm_named(version).model.optimizer if model is None else model.optimizer
+
     def learning_arms(self) -> list[str]:
         """Names of the arms whose learned versions may take over."""
         return [CONTROL] * self.learning + [CANDIDATE] * (self.serving.candidate is not None)

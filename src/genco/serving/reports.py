@@ -4,7 +4,7 @@ every slot, and once among the combinations."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, false, func, or_, select, true
@@ -13,18 +13,38 @@ from genco.data.catalogue import Catalogue
 from genco.serving.joiner import CLICK, CONVERSION, REWARDED, SHOWN
 from genco.serving.tables import decisions, events
 
+NEVER = 2**62
+
 
 @dataclass(frozen=True)
 class ShownCombination:
-    """One combination of one product: decisions that were shown, and what was reported in time."""
+    """One combination of one product: decisions that were shown, and what was reported in time. text: the combination
+    as JSON."""
 
     product_id: str
-    combination: tuple[str | None, ...]
+    text: str
     impressions: int
     clicks: int
     conversions: int
     revenue: float
     reward: float
+
+    @property
+    def combination(self) -> tuple[str | None, ...]:
+        """Element id per slot of the run, None = empty."""
+        return tuple(json.loads(self.text))
+
+    def __add__(self, other: ShownCombination) -> ShownCombination:
+        """Counts of both; they are of the same combination."""
+        return ShownCombination(
+            self.product_id,
+            self.text,
+            self.impressions + other.impressions,
+            self.clicks + other.clicks,
+            self.conversions + other.conversions,
+            self.revenue + other.revenue,
+            self.reward + other.reward,
+        )
 
 
 @dataclass(frozen=True)
@@ -40,13 +60,15 @@ class ShownElement:
     ctr: float | None
 
 
-def shown_combinations(connection: Connection, product_id: str | None = None) -> list[ShownCombination]:
-    """All combinations shown so far, most impressions first. clicks: decisions with a click, at most one each."""
+def shown_combinations(connection: Connection, start: int = 0, stop: int = NEVER) -> list[ShownCombination]:
+    """Combinations shown by decisions with start <= decided_at < stop, most impressions first. clicks: decisions with a
+    click, at most one each."""
 
     def total(condition: object, value: object) -> object:
         return func.coalesce(func.sum(case((condition, value), else_=0)), 0)  # type: ignore[arg-type]
 
-    kind, value = events.c.kind, events.c.value
+    kind, value, made = events.c.kind, events.c.value, decisions.c
+    inside = and_(made.decided_at >= start, made.decided_at < stop)
     by_decision = (
         select(
             events.c.event_id,
@@ -56,27 +78,28 @@ def shown_combinations(connection: Connection, product_id: str | None = None) ->
             total(kind == CONVERSION, value).label("revenue"),  # type: ignore[attr-defined]
             total(kind.in_(REWARDED), value).label("reward"),  # type: ignore[attr-defined]
         )
-        .where(events.c.late == false())
+        .select_from(events.join(decisions, made.event_id == events.c.event_id))
+        .where(inside, events.c.late == false())
         .group_by(events.c.event_id)
         .subquery()
     )
     sums = [func.coalesce(func.sum(by_decision.c[name]), 0) for name in ("clicked", "conversions", "revenue", "reward")]
-    shown = or_(decisions.c.activated == true(), by_decision.c.shown == 1)
-    if product_id is not None:
-        shown = and_(shown, decisions.c.product_id == product_id)
     query = (
-        select(decisions.c.product_id, decisions.c.combination, func.count(), *sums)
-        .select_from(decisions.outerjoin(by_decision, by_decision.c.event_id == decisions.c.event_id))
-        .where(shown)
-        .group_by(decisions.c.product_id, decisions.c.combination)
+        select(made.product_id, made.combination, func.count(), *sums)
+        .select_from(decisions.outerjoin(by_decision, by_decision.c.event_id == made.event_id))
+        .where(inside, or_(made.activated == true(), by_decision.c.shown == 1))
+        .group_by(made.product_id, made.combination)
     )
     found = [
-        ShownCombination(
-            product, tuple(json.loads(text)), int(n), int(clicks), int(conversions), float(paid), float(got)
-        )
+        ShownCombination(product, text, int(n), int(clicks), int(conversions), float(paid), float(got))
         for product, text, n, clicks, conversions, paid, got in connection.execute(query)
     ]
-    return sorted(found, key=lambda row: (-row.impressions, row.product_id, str(row.combination)))
+    return most_first(found)
+
+
+def most_first(rows: Iterable[ShownCombination]) -> list[ShownCombination]:
+    """Most impressions first."""
+    return sorted(rows, key=lambda row: (-row.impressions, row.product_id, row.text))
 
 
 def shown_elements(rows: Sequence[ShownCombination], catalogue: Catalogue) -> list[ShownElement]:

@@ -296,46 +296,6 @@ class AlarmsAnswer(BaseModel):
     alarms: list[AlarmOut]
 
 
-class CombinationOut(BaseModel):
-    """combination: slot -> element · clicks: decisions with a click · reward: sum of rewards and clicks."""
-
-    product_id: str
-    combination: dict[str, str | None]
-    impressions: int
-    clicks: int
-    conversions: int
-    revenue: float
-    reward: float
-
-
-class CombinationsAnswer(BaseModel):
-    """Totals, and the combinations they add up from, most impressions first."""
-
-    impressions: int
-    clicks: int
-    combinations: list[CombinationOut]
-
-
-class ElementOut(BaseModel):
-    """element_id: null = the slot stayed empty · ctr: clicks an impression."""
-
-    slot_id: str
-    element_id: str | None
-    component: str
-    status: str | None
-    impressions: int
-    clicks: int
-    ctr: float | None
-
-
-class ElementsAnswer(BaseModel):
-    """Totals, and the elements of every slot, each of which adds up to them."""
-
-    impressions: int
-    clicks: int
-    elements: list[ElementOut]
-
-
 class RowFaultOut(BaseModel):
     """One fault of one row (from 0) of a table sent. field: "" where none alone is to blame."""
 

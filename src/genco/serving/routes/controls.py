@@ -16,6 +16,7 @@ from genco.serving.control_schemas import ControlOut, ControlsAnswer, ControlsIn
 from genco.serving.control_store import Control
 from genco.serving.errors import ApiError
 from genco.serving.routes.body import answer, described, parsed, read_body, service_of
+from genco.serving.routes.query import number
 
 router = APIRouter(tags=["controls"])
 LISTED, MAX_LISTED = 100, 1_000
@@ -70,7 +71,7 @@ async def history(request: Request) -> Response:
     service = service_of(request)
     await service.gate.require(request, "read")
     asked = request.query_params
-    before, limit = _number(asked, "before", 2**31 - 1), _number(asked, "limit", MAX_LISTED)
+    before, limit = number(asked, "before", 2**31 - 1), number(asked, "limit", MAX_LISTED)
     found = await asyncio.to_thread(
         service.controls.history, asked.get("product_id"), _flag(asked, "active"), before, limit or LISTED
     )
@@ -81,13 +82,6 @@ def _flag(asked: Mapping[str, str], name: str) -> bool | None:
     if asked.get(name) not in (None, "true", "false"):
         raise ApiError(422, "invalid_query", f"{name}: true or false is expected. Found {asked[name]!r}.")
     return None if name not in asked else asked[name] == "true"
-
-
-def _number(asked: Mapping[str, str], name: str, most: int) -> int | None:
-    text = asked.get(name)
-    if text is not None and not (re.fullmatch("[0-9]{1,10}", text) and 1 <= int(text) <= most):
-        raise ApiError(422, "invalid_query", f"{name}: a number from 1 to {most} is expected. Found {text!r}.")
-    return None if text is None else int(text)
 
 
 def _out(control: Control) -> ControlOut:
