@@ -218,6 +218,14 @@ def test_rules_are_set_as_a_whole(running: InProcess) -> None:
     assert {running.decide(product)["slots"][0]["element_id"] for _ in range(60)} != {titles[1]}
 
 
+def test_a_product_without_elements_says_what_it_lacks(running: InProcess) -> None:
+    put(running, products=[{"product_id": "alone"}])
+    view = running.client.get("/v1/catalogue/products/alone").json()
+    assert (view["added"], view["legal"]) == (True, False) and "no approved element" in view["why_not"]
+    refused = running.client.post("/v1/decide", json={"product_id": "alone"})
+    assert (refused.status_code, error_code(refused)) == (422, "no_legal_combination")
+
+
 def test_additions_are_kept_in_order_of_arrival(store_url: str) -> None:
     engine = open_store(store_url)
     products = [AddedProduct(product_id=name, features={"price": 2.5}) for name in "ba"]
