@@ -131,8 +131,8 @@ def test_stages_go_on_by_themselves(pairs_run: RunFolder, second: Path, tmp_path
         assert live.serving.rollout is None and live.version.version == candidate
 
 
-def test_a_restart_reads_the_stage_again(pairs_run: RunFolder, second: Path, tmp_path: Path) -> None:
-    with InProcess(pairs_run.path, str(tmp_path / "s.db"), **QUIET) as running:
+def test_a_restart_reads_the_stage_again(pairs_run: RunFolder, second: Path, store_url: str) -> None:
+    with InProcess(pairs_run.path, store_url, **QUIET) as running:
         begin(running, second, stages=(50.0, 100.0))
         at = running.service.clock.now()
         made = rows("a", at, 200, CONTROL) + rows("b", at, 200, CANDIDATE)

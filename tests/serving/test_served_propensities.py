@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,7 +111,7 @@ def swap_under_load(run: Path, folder: Path, swaps: int) -> None:
     first, second = runs
     products = [str(name) for name in runs[first].catalogue.products["product_id"][:4]]
     element = str(runs[first].catalogue.elements["element_id"][0])
-    done, statuses = threading.Event(), Counter[int]()
+    done, statuses, undone = threading.Event(), Counter[int](), list[float]()
 
     def ask(url: str, headers: httpx.Headers, number: int) -> None:
         with httpx.Client(base_url=url, headers=headers, timeout=20) as client:
@@ -130,7 +131,10 @@ def swap_under_load(run: Path, folder: Path, swaps: int) -> None:
                 change = {"statuses": [{"element_id": element, "status": status}]}
                 made.append(running.client.put("/v1/catalogue", json=change))
                 made.append(running.client.post(f"/v1/models/{second}/promote"))
+                started = time.monotonic()
                 made.append(running.client.post(f"/v1/models/{second}/rollback"))
+                assert running.decide(products[0])["model_version"] == first
+                undone.append(time.monotonic() - started)
                 assert [answer.status_code for answer in made] == [200] * 4, [answer.text for answer in made]
             done.set()
             for each in asking:
@@ -138,7 +142,8 @@ def swap_under_load(run: Path, folder: Path, swaps: int) -> None:
     engine = open_store(store)
     groups = logged(engine)
     engine.dispose()
-    assert set(statuses) == {200} and sum(map(len, groups.values())) == statuses.total()
+    assert set(statuses) == {200} and sum(map(len, groups.values())) == statuses.total() + swaps
+    assert max(undone) < 10
     models: dict[tuple[str, bool], ServedModel] = {}
     for (version, catalogue, product), rows in groups.items():
         blocked = catalogue % 2 == 1
@@ -150,7 +155,8 @@ def swap_under_load(run: Path, folder: Path, swaps: int) -> None:
         chance = dict(zip(combinations, propensity, strict=True))
         found = np.array([chance[tuple(json.loads(name))] for name, _ in rows])
         assert np.allclose(found, [p for _, p in rows], rtol=1e-5, atol=0)
-    print(f"{statuses.total()} decisions under {swaps * 4} changes, {len(groups)} groups, none failed")
+    told = f"{statuses.total()} decisions under {swaps * 4} changes, {len(groups)} groups, none failed"
+    print(f"{told}; rolled back after {np.median(undone):.2f} s (median), {max(undone):.2f} s at most")
 
 
 def test_swaps_under_load(pairs_run: RunFolder, tmp_path: Path) -> None:

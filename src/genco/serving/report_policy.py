@@ -48,13 +48,18 @@ class VersionValue:
 def recent_decisions(connection: Connection, until: int, num: int) -> list[Joined]:
     """The last `num` or so decisions by a model, decided before `until`, that were shown and whose propensity is known.
 
-    The holdout's and failed choices are left out: who chose them did not depend on the combination.
+    The holdout's and failed choices are left out, for no model chose them, and those among candidates that a request
+    brought along, which only that request could show.
     """
     made = decisions.c
     before = select(made.decided_at).where(made.decided_at < until, made.policy == MODEL)
     start = connection.execute(before.order_by(made.decided_at.desc()).offset(num).limit(1)).scalar()
     rows = settled(connection, start or 0, until)
-    return [row for row in rows if row.policy == MODEL and row.propensity is not None]
+    return [row for row in rows if _is_valued(row)]
+
+
+def _is_valued(row: Joined) -> bool:
+    return row.policy == MODEL and row.propensity is not None and row.candidates is None
 
 
 def version_value(optimizer: Optimizer, rows: list[Joined], learned_to: int) -> VersionValue:
