@@ -34,6 +34,11 @@ PAGES = {
     "studio-product": ("/studio/product?id={product}", 1250, "light", WIDTH),
     "studio-product-phone": ("/studio/product?id={product}", 1400, "light", 390),
     "studio-elements": ("/studio/elements", 900, "light", WIDTH),
+    "studio-interactions": ("/studio/interactions?product={product}", 1100, "light", WIDTH),
+    "studio-combinations": ("/studio/combinations?product={product}", 900, "light", WIDTH),
+    "studio-models": ("/studio/models", 900, "light", WIDTH),
+    "studio-controls": ("/studio/controls?product={product}", 900, "light", WIDTH),
+    "studio-audit": ("/studio/audit", 700, "light", WIDTH),
 }
 
 
