@@ -27,6 +27,7 @@ from genco.studio.pages import (
     models,
     overview,
     pictures,
+    policy,
     product,
     products,
     sign_in,
@@ -36,7 +37,7 @@ from genco.studio.studio import Studio
 from genco.studio.surroundings import Surroundings
 from genco.studio.users import list_users
 
-_PAGES = (overview, products, product, elements, interactions, combinations, models, controls, audit, pictures)
+_PAGES = (overview, products, product, elements, interactions, combinations, policy, models, controls, audit, pictures)
 _STATIC = Path(__file__).parent / "static"
 
 

@@ -19,6 +19,7 @@ NAVIGATION = (
     ("/studio/elements", "Elements"),
     ("/studio/interactions", "Interactions"),
     ("/studio/combinations", "Combinations"),
+    ("/studio/policy", "Policy"),
     ("/studio/models", "Models"),
     ("/studio/controls", "Controls"),
     ("/studio/audit", "Audit"),

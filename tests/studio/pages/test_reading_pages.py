@@ -185,6 +185,11 @@ def test_hostile_words_and_links_do_nothing(page: Page) -> None:
         f"/studio/elements?product_id={hostile}&search=%3Cscript",
         f"/studio/elements?product_id={hostile}",
         f"/studio/product?id={hostile}{hostile}",
+        f"/studio/interactions?product={hostile}",
+        f"/studio/combinations?product={hostile}{hostile}",
+        f"/studio/controls?product={hostile}&element={hostile}title1",
+        f"/studio/controls?product={hostile}&action=forbid&element={hostile}title0&other={hostile}title3",
+        f"/studio/audit?about={hostile}",
         f"/studio/sign-in?next={hostile}",
         f"/studio/products?sort={hostile}",
     ):

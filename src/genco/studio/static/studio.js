@@ -60,8 +60,8 @@
       toggleTheme();
     } else if (event.key === "g") {
       waiting = Date.now();
-    } else if (/^[1-9]$/.test(event.key) && Date.now() - waiting < 1500 && pages[event.key - 1]) {
-      pages[event.key - 1].click();
+    } else if (/^[0-9]$/.test(event.key) && Date.now() - waiting < 1500 && pages[(Number(event.key) + 9) % 10]) {
+      pages[(Number(event.key) + 9) % 10].click();
     }
   }
 
