@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from genco.storage.violation import Violation
     from genco.training.config import SplitConfig, TrainConfig
     from genco.training.generator_loop import GeneratorTrainingConfig
-    from genco.training.reward_model_loop import RewardModelConfig
+    from genco.training.reward_model_config import RewardModelConfig
 
 __all__ = [
     "Allow",

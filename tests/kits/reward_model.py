@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.data.catalogue import Catalogue
+from genco.data.same_content import content_keys
 from genco.runtime.attribution import attribute
 from genco.runtime.encoding import EncodedCatalogue
 from genco.runtime.legal_space import LegalSpace, legal_space
@@ -100,8 +101,9 @@ def check_unseen_ids_fall_back(model: RewardModel, encoded: EncodedCatalogue) ->
     elements = elements.with_columns(product_id="new " + elements["product_id"])
     renamed = Catalogue(catalogue.slots, products, elements)
     bound = model.bind(renamed, encoded.content, encoded.kinds, encoded.products)
-    assert (bound.element_mean == 0).all()
-    np.testing.assert_allclose(bound.element_var[:-1], model.element_variance, rtol=1e-6)
+    shared = [model.shared_effect.get(key or "", (0.0, model.element_variance)) for key in content_keys(renamed)]
+    np.testing.assert_allclose(bound.element_mean[:-1], [mean for mean, _ in shared], atol=1e-6)
+    np.testing.assert_allclose(bound.element_var[:-1], [variance for _, variance in shared], rtol=1e-6)
     assert bound.element_var[-1] == 0
     linear = model.appeal.product_weights[0] + encoded.products @ model.appeal.product_weights[1:]
     np.testing.assert_allclose(bound.appeal_base, linear, rtol=1e-5, atol=1e-6)

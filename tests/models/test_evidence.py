@@ -13,6 +13,7 @@ from genco.models.evidence import (
     GaussianStatistics,
     averaged_scales,
     fit_evidence,
+    held_out_factor,
     solve_with,
     variance_component,
 )
@@ -165,3 +166,14 @@ def test_variance_component_of_none_stays_small() -> None:
 def test_few_effects_keep_an_honest_width() -> None:
     """Three elements say little: the average over the posterior stays above the maximum, which is zero."""
     assert 0 < variance_component(np.array([0.5, -0.5, 0.2]), np.ones(3), np.ones(3)) <= 1.0
+
+
+def test_scales_stay_where_parts_agree_and_narrow_where_they_do_not() -> None:
+    """Six parts of one regression keep the scale that drew its weights; noise four times the variance believed does
+    not."""
+    layout, weights = layout_of(40), 0.3 * np.random.default_rng(2).standard_normal(40)
+    agreeing = [regression(layout, weights, 60, seed=seed) for seed in range(6)]
+    assert held_out_factor(agreeing, layout, flat(layout), 0.0, {"own:a": 0.09}) == 1.0
+    noisy = [regression(layout, weights, 60, noise=3.0, seed=seed) for seed in range(6)]
+    believed = [GaussianStatistics(9 * part.information, 9 * part.linear) for part in noisy]
+    assert held_out_factor(believed, layout, flat(layout), 0.0, {"own:a": 0.09}) < 0.5

@@ -8,7 +8,8 @@ from tests.kits.small_logs import centred_features, small_log, tables_of, with_r
 from tests.kits.small_models import small_catalogue, small_model
 
 from genco.training.product_levels import learned_variance, level_step
-from genco.training.reward_model_loop import AdditiveFit, RewardModelConfig
+from genco.training.reward_model_config import RewardModelConfig
+from genco.training.reward_model_loop import AdditiveFit
 
 
 def test_one_step_by_hand() -> None:

@@ -21,7 +21,7 @@ from genco.runtime.residual import AttentionResidualArrays
 from genco.runtime.reward_model import BoundRewardModel
 from genco.storage.dataset import Dataset, open_dataset
 from genco.storage.writer import DatasetWriter
-from genco.training.reward_model_loop import RewardModelConfig
+from genco.training.reward_model_config import RewardModelConfig
 from genco.training.stage_two import StageTwo, _pair_ranks, fit_stage_two
 
 NOTHING_HELD_OUT = Split("none")

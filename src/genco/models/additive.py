@@ -6,7 +6,9 @@ steps: every pass reads the log once in chunks and returns sums, and sums of sha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genco.data.encoded_log import EncodedLog
+from genco.models.nuisance import Units, UnitSums
 from genco.runtime.terms import TermLayout
 
 CHUNK_ROWS, CHUNK_LATENTS = 65_536, 4_194_304  # a chunk's latents should stay in a core's cache
@@ -207,36 +210,48 @@ class AdditiveModel:
         )
 
     def curvature(
-        self, appeal: NDArray[np.floating], rows: NDArray[np.integer], product_precision: float | None = None
+        self,
+        appeal: NDArray[np.floating],
+        rows: NDArray[np.integer],
+        product_precision: float | None = None,
+        element_precision: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Fisher information [num_weights, num_weights] of the weights from `rows` of the log.
 
         Given `product_precision` (prior precision of the product effect; the rows must hold products whole), the
-        information spent on estimating the product effects is taken out (Schur complement).
+        information spent on estimating the product effects is taken out (Schur complement), and so is that spent on
+        effects of elements where `element_precision` [element + 1] is given and finite.
         """
         log, layout = self.log.take(rows), self.layout
         order = np.lexsort((log.group, log.product))
         log = log.take(order)
         base = np.float32(appeal) - self.group_offset.numpy()
         total = np.zeros((layout.num_weights, layout.num_weights))
-        cross: dict[int, NDArray[np.float64]] = {}
-        mass: dict[int, float] = {}
+        if element_precision is None:
+            element_precision = np.full(self._empty_row + 1, np.inf)
+        units, spent = UnitSums(np.isfinite(element_precision)), _Spent(total, product_precision, element_precision)
         for start in range(0, len(log), CURVATURE_CHUNK_ROWS):
             features, weight, product = self._centred_features(log, base, start)
             if product_precision is not None:
-                edges = np.flatnonzero(np.diff(product, prepend=-1))
-                sums = np.add.reduceat(features * weight[:, None], edges, axis=0)
-                for i, p in enumerate(product[edges]):
-                    stop = edges[i + 1] if i + 1 < len(edges) else len(product)
-                    cross[int(p)] = cross.get(int(p), 0.0) + sums[i].astype(np.float64)
-                    mass[int(p)] = mass.get(int(p), 0.0) + float(weight[edges[i] : stop].sum())
+                spent.take_out(units.add(product, log.combination[start : start + len(product)], features, weight))
             scaled = features * np.sqrt(weight)[:, None]
             total += scaled.T @ scaled  # one array on both sides: numpy works out half of a symmetric product
-        information = total
-        if product_precision is not None and cross:
-            lost = np.stack([cross[p] / np.sqrt(mass[p] + product_precision) for p in cross])
-            information = information - lost.T @ lost
-        return (information + information.T) / 2
+        spent.take_out(units.rest(), last=True)
+        return (total + total.T) / 2
+
+    def units(
+        self, appeal: NDArray[np.floating], rows: NDArray[np.integer], own_effect: NDArray[np.bool_]
+    ) -> Iterator[Units]:
+        """`Units` of every product of `rows` of the log, without the weights; own_effect: [element + 1]."""
+        log = self.log.take(rows)
+        log = log.take(np.argsort(log.product, kind="stable"))
+        sums = UnitSums(own_effect)
+        for start in range(0, len(log), self._chunk_rows):
+            part = log.take(slice(start, start + self._chunk_rows))
+            rate = torch.sigmoid(torch.from_numpy(np.float32(appeal))[part.group] + self.uplift_of(part)).numpy()
+            weight = part.trials * rate * (1 - rate)
+            yield from sums.add(part.product, part.combination, np.zeros((len(part), 0)), weight)
+        yield from sums.rest()
 
     def _centred_features(
         self, log: EncodedLog, base: NDArray[np.float32], start: int
@@ -265,6 +280,21 @@ class AdditiveModel:
         )
         features -= centre[inverse]
         return features, log.trials[start:stop] * rate * (1 - rate), product[inverse]
+
+
+class _Spent:
+    """Takes what units spend out of `total` [weight, weight], in place and some thousand rows at a time."""
+
+    def __init__(self, total: NDArray[np.float64], product_precision: float | None, element_precision: Any) -> None:
+        self._total, self._priors = total, (product_precision or 0.0, element_precision)
+        self._rows: list[NDArray[np.float64]] = []
+
+    def take_out(self, units: Iterator[Units], last: bool = False) -> None:
+        self._rows.extend(each.spent(*self._priors) for each in units)
+        if self._rows and (last or sum(len(rows) for rows in self._rows) >= CURVATURE_CHUNK_ROWS):
+            lost = np.concatenate(self._rows)
+            self._total -= lost.T @ lost
+            self._rows = []
 
 
 class _GradientSums:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from genco.runtime.terms import TermLayout
 
 SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-8, 4.0
+SHRINKING = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125)
 Weights = NDArray[np.float64]
 
 
@@ -101,6 +102,33 @@ def averaged_scales(
         averaged = variance_component(linear, information, np.ones(block.size))
         found[block.name] = max(averaged, posterior.block_variance[block.name])
     return found
+
+
+def held_out_factor(
+    parts: Sequence[GaussianStatistics],
+    layout: TermLayout,
+    spectrum: Sequence[NDArray[np.float32]],
+    exponent: float,
+    block_variance: dict[str, float],
+) -> float:
+    """The factor of `SHRINKING` on all block variances under which weights learned from the other parts best predict
+    each part; 1 unless another gains more than a standard error over parts.
+
+    Marginal likelihood believes the noise to be what the model says; where a few products are far off, it takes part
+    of that for content and shrinks too little.
+    """
+    total = sum(parts[1:], parts[0])
+    gain = np.zeros((len(SHRINKING), len(parts)))
+    for i, factor in enumerate(SHRINKING):
+        scaled = {name: factor * value for name, value in block_variance.items()}
+        for k, part in enumerate(parts):
+            others = GaussianStatistics(total.information - part.information, total.linear - part.linear)
+            mean = solve_with(others, layout, spectrum, exponent, scaled).mean
+            gain[i, k] = part.linear @ mean - 0.5 * mean @ part.information @ mean
+    over = gain - gain[0]
+    best = int(over.mean(axis=1).argmax())
+    error = float(over[best].std(ddof=1) / np.sqrt(len(parts)))
+    return SHRINKING[best] if over[best].mean() > error else 1.0
 
 
 def _mackay_update(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Weights:

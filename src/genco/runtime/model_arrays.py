@@ -21,7 +21,7 @@ Arrays = dict[str, NDArray[Any]]
 def reward_model_arrays(model: RewardModel) -> tuple[Arrays, dict[str, Any]]:
     """Arrays and description of a reward model; `reward_model_from` is the inverse."""
     products, elements = list(model.appeal.product_effect), list(model.element_effect)
-    pools = list(model.reference_pool)
+    pools, contents = list(model.reference_pool), list(model.shared_effect)
     arrays: Arrays = {
         "theta": _single(model.theta),
         "covariance": _single(model.covariance),
@@ -29,6 +29,7 @@ def reward_model_arrays(model: RewardModel) -> tuple[Arrays, dict[str, Any]]:
         "appeal.context_weights": _single(model.appeal.context_weights),
         "appeal.product_effect": np.array([model.appeal.product_effect[p] for p in products], dtype=np.float32),
         "element_effect": np.array([model.element_effect[e] for e in elements], dtype=np.float32).reshape(-1, 2),
+        "shared_effect": np.array([model.shared_effect[c] for c in contents], dtype=np.float32).reshape(-1, 2),
         "pool.mean": _stack([model.reference_pool[p][0] for p in pools]),
         "pool.empty": _stack([model.reference_pool[p][1] for p in pools]),
         "pool.effect": _stack([model.reference_pool[p][2] for p in pools]),
@@ -47,6 +48,7 @@ def reward_model_arrays(model: RewardModel) -> tuple[Arrays, dict[str, Any]]:
         "block_variance": dict(model.block_variance),
         "product_ids": products,
         "element_ids": elements,
+        "content_keys": contents,
         "pool_ids": pools,
         "has_residual": model.residual is not None,
     }
@@ -78,6 +80,7 @@ def reward_model_from(arrays: Mapping[str, NDArray[Any]], description: Mapping[s
         found = {name[len(prefix) :]: values for name, values in arrays.items() if name.startswith(prefix)}
         residual = AttentionResidualArrays(found)
     effects = arrays["element_effect"].tolist()
+    shared = arrays["shared_effect"].tolist() if "shared_effect" in arrays else []  # absent from earlier runs
     return RewardModel(
         layout=TermLayout(**layout),
         projections=projections,
@@ -86,6 +89,9 @@ def reward_model_from(arrays: Mapping[str, NDArray[Any]], description: Mapping[s
         appeal=appeal,
         element_effect={e: (mean, var) for e, (mean, var) in zip(description["element_ids"], effects, strict=True)},
         element_variance=float(description["element_variance"]),
+        shared_effect={
+            c: (mean, var) for c, (mean, var) in zip(description.get("content_keys", ()), shared, strict=True)
+        },
         reference_pool={
             p: (arrays["pool.mean"][i], arrays["pool.empty"][i], arrays["pool.effect"][i])
             for i, p in enumerate(description["pool_ids"])

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.data.catalogue import EMPTY, Catalogue
+from genco.data.same_content import content_keys
 from genco.runtime.projection import KindProjection
 from genco.runtime.refine import AdditiveTables
 from genco.runtime.terms import EffectiveWeights, TermLayout
@@ -52,10 +53,10 @@ class Appeal:
 class RewardModel:
     """Weights, posterior and encodings of stage 2.
 
-    theta: [weight] · covariance: [weight, weight] · element_effect: id -> (mean, variance); an unknown element has
-    mean 0 and variance `element_variance` · reference_pool: product id -> (mean latent [slot, rank], share empty
-    [slot], mean element effect [slot]), frozen with the run · calibration: (slope, intercept) on the uplift and on
-    the logit.
+    theta: [weight] · covariance: [weight, weight] · element_effect: id -> (mean, variance) · shared_effect: the same
+    for an element that the run never saw but whose content it did, by `content_keys`; any other has mean 0 and
+    variance `element_variance` · reference_pool: product id -> (mean latent [slot, rank], share empty [slot], mean
+    element effect [slot]), frozen with the run · calibration: (slope, intercept) on the uplift and on the logit.
     """
 
     layout: TermLayout
@@ -65,6 +66,7 @@ class RewardModel:
     appeal: Appeal
     element_effect: dict[str, tuple[float, float]] = field(default_factory=dict)
     element_variance: float = 0.0
+    shared_effect: dict[str, tuple[float, float]] = field(default_factory=dict)
     reference_pool: dict[str, tuple[Floats, Floats, Floats]] = field(default_factory=dict)
     calibration: tuple[float, float] = (1.0, 0.0)
     residual: Residual | None = None
@@ -90,6 +92,9 @@ class RewardModel:
         latents = self.latents(catalogue, content, kinds)
         effect = np.zeros((catalogue.num_elements + 1, 2), dtype=np.float32)
         effect[:-1, 1] = self.element_variance
+        if self.shared_effect:
+            for at, key in enumerate(content_keys(catalogue)):
+                effect[at] = self.shared_effect.get(key or "", (0.0, self.element_variance))
         rows = catalogue.element_rows
         for element_id, values in self.element_effect.items():
             row = rows.get(element_id)

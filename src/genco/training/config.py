@@ -13,7 +13,7 @@ from genco.models.generator import GeneratorConfig
 from genco.runtime.decision import DecisionConfig
 from genco.storage.runs import RunFolder
 from genco.training.generator_loop import GeneratorTrainingConfig
-from genco.training.reward_model_loop import RewardModelConfig
+from genco.training.reward_model_config import RewardModelConfig
 
 TEXT_ENCODERS = ("hashed", "minilm", "none")
 T = TypeVar("T")

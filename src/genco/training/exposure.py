@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from genco.data.encoded_log import EncodedLog
 from genco.models.additive import ContentTables
 from genco.runtime.terms import Block, TermLayout
-from genco.training.reward_model_loop import FitResult, pool_average
+from genco.training.element_effects import pool_average
+from genco.training.reward_model_loop import FitResult
 
 Floats = NDArray[np.float32]
 

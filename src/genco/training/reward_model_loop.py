@@ -15,58 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.data.encoded_log import EncodedLog
-from genco.errors import ConfigError, DataError
+from genco.errors import DataError
 from genco.models.additive import AdditiveModel, ContentTables, PassResult
 from genco.models.evidence import (
     GaussianStatistics,
     Posterior,
     averaged_scales,
     fit_evidence,
+    held_out_factor,
     solve_with,
-    variance_component,
 )
 from genco.rng import stream
 from genco.runtime.terms import TermLayout
+from genco.training.curvature_sample import chosen_products, curvature_sample
+from genco.training.element_effects import ElementEffects
 from genco.training.product_levels import FREE_VARIANCE, learned_variance, level_step
+from genco.training.reward_model_config import RewardModelConfig
+from genco.training.shared_effects import SharedEffects
 
-MIN_CURVATURE_ROWS = 1_000
-MAX_LEVEL_PASSES, SETTLED = 4, 0.1
+SPREAD_ROWS, NUM_PARTS = 2_000_000, 5
+FIRST_ELEMENTS = 3
+MAX_LEVEL_PASSES, MAX_ELEMENT_PASSES, SETTLED = 4, 12, 0.1
 MAX_HALVINGS, DROP = 6, 1e-5
 Weights = NDArray[np.float64]
 Progress = Callable[[str, dict[str, float]], None]
-
-
-@dataclass(frozen=True)
-class RewardModelConfig:
-    """Stage 2. Ranks are upper bounds; the number used is learned from the content. Each part can be switched off."""
-
-    max_own_rank: int = 64
-    max_pair_rank: int = 8
-    own: bool = True
-    pair: bool = True
-    appeal: bool = True
-    context: bool = True
-    own_context: bool = True
-    element_effects: bool = True
-    exposure_control: bool = True
-    pair_directions: str = "auto"
-    residual: str = "auto"
-    max_rounds: int = 8
-    curvature_rows: int = 300_000
-    propensity_clip: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("residual", "pair_directions"):
-            if getattr(self, name) not in ("auto", "on", "off"):
-                raise ConfigError(f'Parameter `{name}` should be "auto", "on" or "off". Found {getattr(self, name)!r}.')
-        for name in ("max_own_rank", "max_pair_rank", "max_rounds"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Parameter `{name}` should be positive. Found `{name} = {getattr(self, name)}`.")
-        if self.curvature_rows < MIN_CURVATURE_ROWS:
-            raise ConfigError(
-                f"Parameter `curvature_rows` should be at least {MIN_CURVATURE_ROWS:,}. "
-                f"Found `curvature_rows = {self.curvature_rows}`."
-            )
 
 
 @dataclass
@@ -81,6 +53,8 @@ class FitState:
     element_effect: Weights
     element_curvature: Weights
     element_variance: float
+    element_share: float
+    shared: SharedEffects
     exponent: float = 0.0
     block_variance: dict[str, float] = field(default_factory=dict)
 
@@ -99,14 +73,6 @@ class FitResult:
     history: tuple[dict[str, float], ...]
 
 
-def pool_average(tables: ContentTables, values: Weights) -> Weights:
-    """Mean of `values` [element + 1] over the pools each element stands in [element + 1]; 0 for an element in none."""
-    by_pool = tables.pool_mean_of(values).ravel()
-    owners = np.bincount(tables.pool_elements, minlength=len(values))
-    total = np.bincount(tables.pool_elements, weights=by_pool[tables.pool_owner], minlength=len(values))
-    return np.asarray(total / np.maximum(owners, 1))
-
-
 class AdditiveFit:
     """The rounds of one fit. `run` returns the result; a pass costs about 0.3 s per million rows."""
 
@@ -120,6 +86,7 @@ class AdditiveFit:
         config: RewardModelConfig,
         seed: int = 0,
         progress: Progress | None = None,
+        content: NDArray[np.int64] | None = None,
     ) -> None:
         if len(log) == 0 or float(log.trials.sum()) <= 0:
             raise DataError("The log has no impressions to learn from: found 0 rows with num_impressions > 0.")
@@ -129,6 +96,7 @@ class AdditiveFit:
         self.design = np.column_stack([np.ones(len(product_features)), product_features]).astype(np.float64)
         self.logged = np.bincount(log.product, weights=log.trials, minlength=log.num_products) > 0
         self._reward = np.bincount(log.group, weights=log.reward, minlength=log.num_groups)
+        self.elements = ElementEffects(tables, layout.num_slots, content, config.appeal)
         self.rows_seen = 0
         self.supported = 0.0
         self.history: list[dict[str, float]] = []
@@ -147,6 +115,8 @@ class AdditiveFit:
             element_effect=np.zeros(self.tables.latents.shape[0]),
             element_curvature=np.zeros(self.tables.latents.shape[0]),
             element_variance=0.0,
+            element_share=0.0,
+            shared=SharedEffects(*np.zeros((4, self.tables.latents.shape[0]))),
         )
 
     def run(self) -> FitResult:
@@ -155,22 +125,30 @@ class AdditiveFit:
         self._settle_levels(state)
         information = self._information(state, self.config.curvature_rows // 4)
         posterior, statistics, previous = None, None, -np.inf
+        settled = FIRST_ELEMENTS + 1 if self.config.element_effects else 2
         for round_number in range(self.config.max_rounds):
-            elements_turn = self.config.element_effects and round_number >= 3 and round_number % 2 == 1
+            elements_turn = self.config.element_effects and round_number >= FIRST_ELEMENTS and round_number % 2 == 1
             result = self._pass(state, with_elements=elements_turn)
             before = replace(state)
             if elements_turn:
-                self._update_elements(state, result)
+                self._update_elements(state, result, learn=round_number <= settled + 1)
             else:
-                learn = round_number in (0, 2) or halved
-                if learn and round_number:
+                parts: list[GaussianStatistics] = []
+                if round_number == settled or (halved and round_number > settled):
+                    parts, share = self._parts(state)
+                    information = np.sum([part.information for part in parts], axis=0) / share
+                elif halved:
                     information = self._information(state, self.config.curvature_rows)
                 statistics = GaussianStatistics(information, result.gradient + information @ state.theta)
-                posterior = self._update_weights(state, statistics, learn=learn, explore=round_number == 0)
+                posterior = self._update_weights(state, statistics, learn=halved or round_number in (0, settled))
+                if parts:
+                    posterior = self._shrink(state, statistics, parts)
             assert posterior is not None
             halved = self._settle_uphill(state, before, result.log_likelihood, posterior.prior_variance) or (
                 halved and elements_turn
             )
+            if elements_turn:
+                self._settle_elements(state)
             gain = result.log_likelihood - previous
             previous = result.log_likelihood
             self.history.append(
@@ -194,45 +172,56 @@ class AdditiveFit:
         return state.product_logit[self.log.group_product] + context[self.log.group_context]
 
     def model(self, state: FitState) -> AdditiveModel:
-        effect = state.element_effect if state.element_effect.any() else None
-        return AdditiveModel(self.layout, self.tables, self.log, state.theta, effect)
+        return AdditiveModel(self.layout, self.tables, self.log, state.theta, self._effect(state))
+
+    def _effect(self, state: FitState) -> Weights | None:
+        return state.element_effect if state.element_effect.any() else None
 
     def _pass(self, state: FitState, with_elements: bool = False) -> PassResult:
         self.rows_seen += len(self.log)
         return self.model(state).run(self.appeal_of(state), with_elements)
 
+    def _parts(self, state: FitState) -> tuple[list[GaussianStatistics], float]:
+        """Statistics of `NUM_PARTS` sets of products, from the curvature sample; and its share of the log."""
+        rows, share, whole_products = curvature_sample(self.log, self.logged, self.seed, self.config.curvature_rows)
+        part_of = stream(self.seed, "parts").integers(NUM_PARTS, size=self.log.num_products)[self.log.product[rows]]
+        appeal, parts = self.appeal_of(state), []
+        for number in range(NUM_PARTS):
+            mine = rows[part_of == number]
+            information = self._information_of(state, mine, 1.0 if whole_products else share)
+            model = AdditiveModel(self.layout, self.tables, self.log.take(mine), state.theta, self._effect(state))
+            gradient = model.run(appeal).gradient
+            parts.append(GaussianStatistics(information, gradient + information @ state.theta))
+            self.rows_seen += 2 * len(mine)
+        return parts, share
+
+    def _shrink(self, state: FitState, statistics: GaussianStatistics, parts: list[GaussianStatistics]) -> Posterior:
+        """Prior scales no wider than serves products whose rows did not set the weights."""
+        factor = held_out_factor(parts, self.layout, self.spectrum, state.exponent, state.block_variance)
+        state.block_variance = {name: factor * value for name, value in state.block_variance.items()}
+        posterior = solve_with(statistics, self.layout, self.spectrum, state.exponent, state.block_variance)
+        state.theta = posterior.mean
+        return posterior
+
     def _information(self, state: FitState, num_rows: int) -> Weights:
-        rows, share, whole_products = self._curvature_sample(num_rows)
+        rows, share, whole_products = curvature_sample(self.log, self.logged, self.seed, num_rows)
         self.rows_seen += len(rows)
-        precision = None
+        return self._information_of(state, rows, 1.0 if whole_products else share) / share
+
+    def _information_of(self, state: FitState, rows: NDArray[np.int64], scale: float) -> Weights:
+        """Information of `rows`; scale: of prior precisions, the share of each product that the rows hold."""
+        precision = elements = None
         if self.config.appeal:
-            precision = (1.0 if whole_products else share) / FREE_VARIANCE
-        return self.model(state).curvature(self.appeal_of(state), rows, precision) / share
+            precision = scale / FREE_VARIANCE
+            elements = self.elements.precision(state.element_variance, scale)
+        return self.model(state).curvature(self.appeal_of(state), rows, precision, elements)
 
-    def _curvature_sample(self, num_rows: int) -> tuple[NDArray[np.int64], float, bool]:
-        """Rows to take the information from, their share of the log, and whether they hold products whole.
-
-        Rows are drawn where some tens of each product come out: what product effects take away is then off by a few
-        per cent at most. Else whole products are drawn.
-        """
-        total = len(self.log)
-        rng = stream(self.seed, "curvature")
-        if total <= num_rows:
-            return np.arange(total), 1.0, True
-        if num_rows / max(int(self.logged.sum()), 1) >= 20:
-            return np.sort(rng.choice(total, num_rows, replace=False)), num_rows / total, False
-        chosen = rng.random(self.log.num_products) < num_rows / total
-        rows = np.flatnonzero(chosen[self.log.product])
-        if not len(rows):
-            rows = np.sort(rng.choice(total, num_rows, replace=False))
-        return rows, float(self.log.trials[rows].sum() / self.log.trials.sum()), True
-
-    def _update_weights(self, state: FitState, statistics: GaussianStatistics, learn: bool, explore: bool) -> Posterior:
+    def _update_weights(self, state: FitState, statistics: GaussianStatistics, learn: bool) -> Posterior:
         if not self.layout.num_weights:
             return Posterior(np.zeros(0), np.zeros((0, 0)), np.zeros(0), {}, 0.0)
         if learn:
             rounds = 60 if self.layout.num_weights <= 1500 else 20
-            if explore and self._varied_spectrum():
+            if self._varied_spectrum():
                 trials = [
                     (fit_evidence(statistics, self.layout, self.spectrum, e, {}, 6, progress=self._working), e)
                     for e in (0.0, 0.5, 1.0)
@@ -290,10 +279,10 @@ class AdditiveFit:
     def _settle_uphill(self, state: FitState, before: FitState, likelihood: float, prior_variance: Weights) -> bool:
         """Settle the levels after a step from `before`, of log-likelihood `likelihood`. A step that has lowered the
         penalised likelihood is halved until it has not, or taken back. Returns whether it was."""
-        element_precision = 1.0 / max(state.element_variance, 1e-9)
 
         def penalty(at: FitState) -> float:
-            return 0.5 * float((at.theta**2 / prior_variance).sum() + element_precision * (at.element_effect**2).sum())
+            effects = self.elements.penalty(at.element_effect, state.element_variance, state.element_share)
+            return 0.5 * float((at.theta**2 / prior_variance).sum()) + effects
 
         least = likelihood - penalty(before) - DROP * abs(likelihood)
         for halving in range(MAX_HALVINGS + 1):
@@ -305,6 +294,22 @@ class AdditiveFit:
             state.product_logit, state.product_weights = before.product_logit, before.product_weights
             state.context_weights = before.context_weights
         return True
+
+    def _settle_elements(self, state: FitState) -> None:
+        """Effects of elements and levels in turns, until they stay: the next step of the weights takes for granted
+        that they are at their optimum. Steps are halved where one moves more than the last."""
+        size, last = 1.0, np.inf
+        for _ in range(MAX_ELEMENT_PASSES):
+            before = state.element_effect
+            self._element_step(state, self._pass(state, with_elements=True))
+            step, seen = state.element_effect - before, state.element_curvature > 0
+            moved = float((state.element_curvature * step**2).sum() / max(int(seen.sum()), 1))
+            size = size / 2 if moved > last else size
+            state.element_effect = before + size * step
+            self._settle_levels(state)
+            last = moved
+            if moved < SETTLED:
+                break
 
     def _by_product(self, values: Weights) -> Weights:
         """Sums [product] of values [group]."""
@@ -363,27 +368,19 @@ class AdditiveFit:
             state.product_logit, gradient, curvature, self.design, variance
         )
 
-    def _update_elements(self, state: FitState, result: PassResult) -> None:
-        assert result.element_residual is not None and result.element_curvature is not None
-        curvature = result.element_curvature.copy()
-        effect = state.element_effect - pool_average(self.tables, state.element_effect)
-        residual = result.element_residual + curvature * effect
-        curvature[-1] = residual[-1] = 0.0
-        state.element_variance = variance_component(residual, curvature, self._kept(state, result, curvature))
-        state.element_curvature = curvature
-        precision = 1.0 / max(state.element_variance, 1e-9)
-        state.element_effect = residual / (curvature + precision)
+    def _update_elements(self, state: FitState, result: PassResult, learn: bool) -> None:
+        if learn:
+            rows = np.flatnonzero(chosen_products(self.log, self.seed, SPREAD_ROWS)[self.log.product])
+            units = self.model(state).units(self.appeal_of(state), rows, self.elements.of_one_product)
+            by_product = self._by_product(result.group_curvature)
+            state.element_variance, state.element_share = self.elements.learned(
+                result, state.element_effect, units, by_product, self.supported
+            )
+        self._element_step(state, result)
 
-    def _kept(self, state: FitState, result: PassResult, curvature: Weights) -> Weights:
-        """Share of each element's score variance that product effects and weights left in it [element + 1]."""
-        num_slots = self.layout.num_slots
-        by_product = self._by_product(result.group_curvature)
-        shown_in = np.bincount(
-            self.tables.pool_elements,
-            weights=by_product[self.tables.pool_owner // num_slots],
-            minlength=len(curvature),
+    def _element_step(self, state: FitState, result: PassResult) -> None:
+        state.shared = self.elements.posterior(
+            result, state.element_effect, state.element_variance, state.element_share
         )
-        trust = shown_in / (shown_in + 1.0 / FREE_VARIANCE) if self.config.appeal else np.zeros(len(curvature))
-        spent = trust * curvature / np.maximum(shown_in, curvature + 1e-12)
-        weights_share = min(self.supported / max(int((curvature > 0).sum()), 1), 0.5)
-        return np.asarray(np.clip((1.0 - spent) * (1.0 - weights_share), 1e-3, 1.0))
+        state.element_effect = state.shared.effect
+        state.element_curvature = self.elements.scores(result, state.element_effect)[1]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from genco.data.catalogue import Catalogue
 from genco.data.encoded_log import EncodedLog
 from genco.data.features import TextEncoder
+from genco.data.same_content import content_keys
 from genco.data.splits import Split
 from genco.models.additive import AdditiveModel, ContentTables
 from genco.runtime.calibration import fit_calibration
@@ -26,9 +27,12 @@ from genco.storage.dataset import Dataset
 from genco.training.exposure import Exposure
 from genco.training.pair_directions import PairDirections, learn_pair_directions
 from genco.training.residual_loop import ResidualFit, fit_residual, residual_values
-from genco.training.reward_model_loop import AdditiveFit, FitResult, RewardModelConfig
+from genco.training.reward_model_config import RewardModelConfig
+from genco.training.reward_model_loop import AdditiveFit, FitResult
+from genco.training.shared_effects import content_classes
 
 MAX_PAIR_WEIGHTS = 2_000
+MIN_OWN_RANK, MAX_OWN_WEIGHTS = 64, 768
 Progress = Callable[[str, dict[str, float]], None]
 
 
@@ -62,7 +66,7 @@ def fit_stage_two(
     catalogue = dataset.catalogue
     sample = dataset.sample(100_000, seed)
     encoders, encoded, _ = fit_encoders(catalogue, sample.context, text)
-    projections = fit_projections(encoded, encoders, config.max_own_rank)
+    projections = fit_projections(encoded, encoders, _own_rank(encoders, config))
     layout = _layout(catalogue, encoders, projections, config)
     tables = _tables(encoded, projections)
 
@@ -81,14 +85,16 @@ def fit_stage_two(
     spectrum = [
         projections[kind].spectrum[: max(r, 1)] for kind, r in zip(encoders.kinds, layout.own_rank, strict=True)
     ]
+    keys = content_keys(catalogue)
+    content = content_classes(keys)
     exposure = Exposure.of(train, tables, layout, config.exposure_control, frozenset(encoders.identities))
     wide, wide_tables = exposure.extend(layout, tables)
     fit = AdditiveFit(
-        train, wide, wide_tables, encoded.products, exposure.extend_spectrum(spectrum), config, seed, progress
+        train, wide, wide_tables, encoded.products, exposure.extend_spectrum(spectrum), config, seed, progress, content
     )
     result = exposure.settle(fit.run(), layout, tables)
     fit = AdditiveFit(train, layout, tables, encoded.products, spectrum, config, seed, progress)
-    model = _reward_model(catalogue, layout, projections, tables, result)
+    model = _reward_model(catalogue, layout, projections, tables, result, keys)
     residual = _fit_residual(fit, result, train, held_out, tables, config, seed)
     if residual.residual is not None:
         arrays = {name: values.detach().numpy() for name, values in residual.residual.named_parameters()}
@@ -109,6 +115,7 @@ def fit_stage_two(
         "residual_gain": residual.gain,
         "residual_gain_error": residual.error,
         "content_exponent": result.state.exponent,
+        "element_effect_share": result.state.element_share,
         "element_effect_sd": float(np.sqrt(result.state.element_variance)),
         "block_sd": {name: float(np.sqrt(value)) for name, value in result.state.block_variance.items()},
     }
@@ -181,6 +188,13 @@ def _layout(
     )
 
 
+def _own_rank(encoders: Encoders, config: RewardModelConfig) -> int:
+    """Upper bound of the content dimensions: what `max_own_rank` says, less where each has a weight per context column
+    too."""
+    affordable = MAX_OWN_WEIGHTS // (1 + encoders.context.dim * config.context)
+    return min(config.max_own_rank, max(affordable, MIN_OWN_RANK))
+
+
 def _pair_ranks(
     slot_component: tuple[int, ...], ranks: list[int], identity: list[bool], max_pair_rank: int
 ) -> tuple[int, ...]:
@@ -217,18 +231,23 @@ def _reward_model(
     projections: tuple[KindProjection, ...],
     tables: ContentTables,
     result: FitResult,
+    keys: list[str | None],
 ) -> RewardModel:
     state = result.state
     product_ids = catalogue.products["product_id"].to_list()
     logged = set(np.flatnonzero(result.logged_products).tolist())
     effects: dict[str, tuple[float, float]] = {}
+    shared: dict[str, tuple[float, float]] = {}
     pool_effect = np.zeros_like(tables.pool_empty)
     if state.element_variance > 0 or state.element_effect.any():
         pool_effect = tables.pool_mean_of(state.element_effect)
         ids = catalogue.elements["element_id"].to_list()
-        variance = 1.0 / (state.element_curvature + 1.0 / max(state.element_variance, 1e-12))
         seen = np.flatnonzero((state.element_curvature[:-1] > 0) | (state.element_effect[:-1] != 0))
-        effects = {ids[i]: (float(state.element_effect[i]), float(variance[i])) for i in seen}
+        effects = {ids[i]: (float(state.element_effect[i]), float(state.shared.variance[i])) for i in seen}
+        if state.element_share > 0:
+            mean, own = state.shared.shared, (1 - state.element_share) * state.element_variance
+            known = [(key, i) for i, key in enumerate(keys) if key is not None and state.element_curvature[i] > 0]
+            shared = {key: (float(mean[i]), float(state.shared.shared_variance[i] + own)) for key, i in known}
     return RewardModel(
         layout=layout,
         projections=projections,
@@ -242,6 +261,7 @@ def _reward_model(
         ),
         element_effect=effects,
         element_variance=state.element_variance,
+        shared_effect=shared,
         reference_pool={
             p: (tables.pool_mean[i], tables.pool_empty[i], pool_effect[i]) for i, p in enumerate(product_ids)
         },
