@@ -27,6 +27,7 @@ from genco.storage.exporters.summary import ExportSummary
 from genco.storage.new_file import new_file
 
 _SPECIAL = re.compile(r"[\s:|%]")
+KEPT_BLOCKS = 20_000  # of lines written out: memory does not grow with the catalogue
 NOTE = "slot probabilities share out the propensity of the combination; rules are not part of the format"
 
 
@@ -76,6 +77,8 @@ class _Lines:
         if found is None:
             candidates = self._catalogue.candidates(product, slot).tolist()
             found = "".join(self._line(slot, row) for row in candidates), {row: i for i, row in enumerate(candidates)}
+            if len(self._blocks) >= KEPT_BLOCKS:
+                self._blocks.clear()
             self._blocks[product, slot] = found
         text, places = found
         if shown in places:
