@@ -16,7 +16,7 @@ from genco.serving.changes import (
     SetStatus,
     change_from_json,
 )
-from genco.serving.governed import ControlState, governed, shares_of, state_of
+from genco.serving.governed import ControlState, governed, shares_of, state_of, status_under
 
 EVERY: list[Change] = [
     SetStatus(element_ids=("a", "b"), status="pending"),
@@ -61,6 +61,18 @@ def test_shares_of_products_of_all_and_of_the_run(pairs_optimizer: Optimizer) ->
     shared, by_product = shares_of(catalogue, {mine: 0.3, "nothing": 0.1}, asked)
     assert shared == {} and by_product == {0: {mine: 0.2, mine_too: 0.1}, 1: {}}
     assert shares_of(catalogue, {}, {first: {mine: 0.4}, None: {mine: 0.2}})[1] == {0: {mine: 0.4}}
+
+
+def test_statuses_change_and_indexes_stay(pairs_optimizer: Optimizer) -> None:
+    catalogue = pairs_optimizer.catalogue
+    title = str(catalogue.elements["element_id"][int(catalogue.pool(0, 0)[1])])
+    status = status_under(catalogue, {title: "blocked", "nothing": "approved"})
+    changed = catalogue.under(status, ())
+    assert status.name == "status" and (status != catalogue.elements["status"]).sum() == 1
+    assert changed.pool(0, 0).tolist() == [row for row in catalogue.pool(0, 0) if row != catalogue.element_rows[title]]
+    assert catalogue.elements["status"][catalogue.element_rows[title]] == "approved"
+    assert changed.element_rows is catalogue.element_rows and changed.rules == ()
+    assert changed.elements.drop("status").equals(catalogue.elements.drop("status"))
 
 
 def test_names_another_run_does_not_know_rest(pairs_optimizer: Optimizer) -> None:

@@ -6,7 +6,7 @@ Elements and products are addressed by *row* (their position in the catalogue), 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -42,6 +42,13 @@ class Catalogue:
     products: pl.DataFrame
     elements: pl.DataFrame
     rules: tuple[Rule, ...] = ()
+
+    def under(self, status: pl.Series, rules: tuple[Rule, ...]) -> Catalogue:
+        """The same products and elements, of another status [element] and under other rules; indexes are kept."""
+        made = replace(self, elements=self.elements.with_columns(status.alias("status")), rules=rules)
+        for name in ("product_rows", "element_rows", "element_product", "components", "element_component"):
+            vars(made)[name] = getattr(self, name)
+        return made
 
     @property
     def num_slots(self) -> int:

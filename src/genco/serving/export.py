@@ -18,7 +18,7 @@ from genco.serving.additions import grown
 from genco.serving.additions_store import read_additions
 from genco.serving.candidate_sets import read_sets
 from genco.serving.control_store import changes_in_force
-from genco.serving.governed import state_of, with_statuses
+from genco.serving.governed import state_of, status_under
 from genco.serving.joiner import Joined, settled
 from genco.serving.named_apart import NamedApart
 from genco.serving.registry import served
@@ -58,7 +58,7 @@ def export_log(engine: Engine, out: Path, until: int, overwrite: bool = False) -
     num_rows = rounded = left_out = 0
     with DatasetWriter(out, meta, overwrite) as writer, engine.connect() as connection:
         writer.write_products(optimizer.catalogue.products)
-        writer.write_elements(with_statuses(optimizer.catalogue, statuses).elements)
+        writer.write_elements(optimizer.catalogue.elements.with_columns(status_under(optimizer.catalogue, statuses)))
         rows = settled(connection, 0, until)
         while chunk := list(islice(rows, CHUNK_ROWS)):
             kept = [row for row in apart.renamed(chunk) if _is_known(optimizer, row)]

@@ -62,9 +62,9 @@ def governed(optimizer: Optimizer, state: ControlState) -> Optimizer:
     """
     if state == ControlState():
         return optimizer
-    catalogue = with_statuses(optimizer.catalogue, state.statuses)
+    catalogue = optimizer.catalogue
     rules = tuple(rule for rule in state.rules if _is_known(rule, catalogue))
-    catalogue = replace(catalogue, rules=(*catalogue.rules, *rules))
+    catalogue = catalogue.under(status_under(catalogue, state.statuses), (*catalogue.rules, *rules))
     config = decision_of(optimizer)
     everywhere, by_product = shares_of(catalogue, config.minimum_share, state.shares)
     room = 1.0 - config.epsilon
@@ -80,12 +80,13 @@ def decision_of(optimizer: Optimizer) -> DecisionConfig:
     return DecisionConfig(**optimizer.run.info["config"]["decision"])
 
 
-def with_statuses(catalogue: Catalogue, statuses: Mapping[str, str]) -> Catalogue:
-    """The same catalogue with other statuses."""
-    if not statuses:
-        return catalogue
-    changed = pl.Series([statuses.get(name) for name in catalogue.elements["element_id"]], dtype=pl.String)
-    return replace(catalogue, elements=catalogue.elements.with_columns(status=pl.coalesce(changed, pl.col("status"))))
+def status_under(catalogue: Catalogue, statuses: Mapping[str, str]) -> pl.Series:
+    """The status of every element; an id that the catalogue does not have rests."""
+    known = [name for name in statuses if name in catalogue.element_rows]
+    status = catalogue.elements["status"].clone()
+    if known:
+        status.scatter([catalogue.element_rows[name] for name in known], [statuses[name] for name in known])
+    return status
 
 
 def shares_of(
