@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from genco.serving.errors import ApiError
 from genco.serving.learner import Learner
 from genco.serving.registry import stack_of
 from genco.serving.rollout import CANDIDATE, CONTROL, Plan
+from genco.serving.rollout import running as rollout_of
 from genco.serving.tables import decisions
 from genco.storage.runs import RunFolder
 
@@ -193,6 +195,19 @@ def test_rollbacks_in_a_row_walk_further_back(run: Path, tmp_path: Path) -> None
         assert served(post(running, f"/{versions[1]}/rollback")) == versions[0]
         nothing = running.client.post(f"/v1/models/{versions[0]}/rollback")
         assert (nothing.status_code, error_code(nothing)) == (409, "nothing_before")
+
+
+def test_a_stage_counts_from_its_own_share_on(run: Path, second_run: Path, tmp_path: Path) -> None:
+    """Decisions made while the store is slow to note the stage are still split by the one before."""
+    with InProcess(run, str(tmp_path / "s.db"), guard_every_seconds=0) as running:
+        _, candidate = begin(running, second_run, stages=[10, 50, 100])
+        service, began = running.service, running.service.clock.now()
+        service.writer.submit(lambda _: time.sleep(0.3))
+        service.live.advance(candidate)
+        under_way = service.live.serving.rollout
+        assert under_way is not None and under_way.stage_at - began >= 300_000
+        with service.engine.connect() as connection:
+            assert rollout_of(connection) == under_way
 
 
 def test_what_took_over_from_what() -> None:

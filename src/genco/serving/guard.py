@@ -15,7 +15,7 @@ from genco.serving.rollout import Rollout
 from genco.serving.service import Service
 
 log = logging.getLogger(__name__)
-SETTLE_US = 2_000_000  # decisions and rows of before may be on their way to the writer
+SETTLE_US = 2_000_000  # beyond the time to choose: what is older is on its way to the writer, or with it
 GUARD = "guardrail"
 
 
@@ -66,14 +66,14 @@ class Guard:
         if broken:
             self._end(under_way, broken, now)
         elif under_way.is_due(now, int(evidence.decisions[1].sum())):
-            service.live.advance(under_way.candidate)
+            service.live.advance(under_way.started_from)  # its name stays while it learns
         return broken
 
     def _read(self, rollout: Rollout) -> Evidence:
         """The stage's evidence up to now. After a restart it is read from the store again."""
         if self._reading is None or not self._reading.is_of(rollout):
             self._seen, self._reading = None, ArmEvidence(rollout)
-        until = self._service.clock.now() - SETTLE_US
+        until = self._service.clock.now() - SETTLE_US - round(self._service.config.timeout_ms * 1e3)
         self._service.writer.submit(lambda _: None).result()  # what was received before now is in the store after this
         while self._reading.reached < until and not self._stop.is_set():
             with self._service.engine.connect() as connection:

@@ -205,7 +205,15 @@ class LiveModel:
 
             self._write(write)
             self._swap(replace(self.serving, rollout=replace(under_way, stage=stage, stage_at=now)), registry.ROLLOUT)
+            self._count_from_now()
         return self.version
+
+    def _count_from_now(self) -> None:
+        """Begin the stage anew: while it was written, decisions were still split by the share before."""
+        now, under_way = self._clock.now(), self.serving.rollout
+        assert under_way is not None
+        self._write(lambda connection: rollout.enter(connection, under_way.number, under_way.stage, now))
+        self.serving = replace(self.serving, rollout=replace(under_way, stage_at=now))
 
     def end_rollout(self, number: int, outcome: str, also: Any = None) -> bool:
         """Take the candidate of rollout `number` out of service; False where it had ended before. also: an operation in
