@@ -1,0 +1,57 @@
+"""What a newcomer does: three clicks to the answers, updates that stop when told to, a page on paper."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tests.kits.running_service import RunningService
+
+from genco.data.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def test_three_clicks_from_the_overview(page: Page, studio: RunningService, catalogue: Catalogue) -> None:
+    product = str(catalogue.products["product_id"][4])
+    for i in range(20):
+        studio.decide(product, actor_id=f"j{i}", defer_activation=False)
+    for _ in range(100):
+        rows = page.request.get("/studio/products.json?search=p00004").json()["rows"]
+        if rows[0]["impressions"] >= 20:
+            break
+        time.sleep(0.2)
+    page.goto("/studio/")
+    page.get_by_role("link", name="the products with most traffic").click()
+    page.locator(f"tbody a[href='/studio/product?id={product}']").click()
+    first = page.locator("article.card").first
+    assert first.locator(".why li").count() >= 1 and first.locator(".waterfall").is_visible(), "why it wins"
+    replace = page.locator(".tile", has=page.get_by_role("heading", name="Replace first")).get_by_role("link")
+    name = replace.inner_text()
+    replace.click()
+    assert "/studio/controls" in page.url and name.strip("“”") in page.locator("main").inner_text(), "how to stop it"
+
+
+def test_updates_stop_when_told_to(page: Page) -> None:
+    page.clock.install()
+    page.goto("/studio/")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_response("**/studio/"):
+        page.clock.run_for(6_000)
+    page.wait_for_load_state("networkidle")
+    page.get_by_label("Update by itself").uncheck()
+    asked.clear()
+    page.clock.run_for(20_000)
+    page.wait_for_load_state("networkidle")
+    assert asked == []
+
+
+def test_a_page_on_paper_has_no_controls(page: Page) -> None:
+    page.emulate_media(media="print")
+    page.goto("/studio/product?id=p00001")
+    assert page.locator("article.card").first.is_visible()
+    for left_out in ("nav.side", ".tools", ".filters"):
+        assert not page.locator(left_out).first.is_visible()
+    assert page.pdf()[:4] == b"%PDF"
