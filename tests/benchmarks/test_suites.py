@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from genco.benchmarks.run_suite import run_suite
+from genco.benchmarks.run_suite import of_scenarios, run_suite
 from genco.benchmarks.suite import Options, Suite
 from genco.benchmarks.suites import SUITE_NAMES, suite_named
 from genco.benchmarks.suites.latency import exponent
@@ -251,3 +251,13 @@ def test_ablation(tmp_path: Path) -> None:
     assert drawn["distinct"].to_list() == [16.0] * 3
     for heading in ("Stage 2, parts off", "Stage 1, parts off", "Size of the log", "Width of exploration"):
         assert f"## {heading}" in result["table"]
+
+
+def test_scenarios_chosen_by_name():
+    units = [{"scenario": name, "seed": seed} for seed in (1, 2) for name in ("cold", "wide", "jd_card")]
+    assert of_scenarios(units, None) == units
+    assert of_scenarios(units, "jd_card, cold") == [unit for unit in units if unit["scenario"] != "wide"]
+    with pytest.raises(ConfigError, match=r"`scenarios` should be some of cold, wide, jd_card. Found 'warm'"):
+        of_scenarios(units, "warm")
+    with pytest.raises(ConfigError, match="left out: this suite has none"):
+        of_scenarios([{"seed": 1}], "cold")

@@ -40,7 +40,8 @@ def run_suite(
     options, progress = options or Options(), progress or (lambda stage, values: None)
     out = Path(out)
     config = {**suite.configuration(options), **(changes or {})}
-    units = chosen_units(suite, suite.units(config, options.num_seeds), options.peers)
+    units = of_scenarios(suite.units(config, options.num_seeds), options.scenarios)
+    units = chosen_units(suite, units, options.peers)
     description = {**_description(suite, config, out), "command": command(suite, options)}
     out.mkdir(parents=True, exist_ok=True)
     _write(out / "config.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
@@ -74,6 +75,7 @@ def command(suite: Suite, options: Options) -> str:
         ("--seeds", options.num_seeds),
         ("--table", options.table and options.table.name),
         ("--peers", options.peers),
+        ("--scenarios", options.scenarios),
     )
     return " ".join([*said, *(f"{flag} {value}" for flag, value in named if value is not None)])
 
@@ -84,6 +86,19 @@ def chosen_units(suite: Suite, units: list[Row], peers: str | None) -> list[Row]
         return units
     chosen = chosen_peers(peers, suite.policies) or suite.policies[:1]
     return [unit for unit in units if unit["policy"] in chosen]
+
+
+def of_scenarios(units: list[Row], scenarios: str | None) -> list[Row]:
+    """The units of the scenarios named with commas between them; None = all. Raises `ConfigError` for another name."""
+    if scenarios is None:
+        return units
+    known = list(dict.fromkeys(unit["scenario"] for unit in units if "scenario" in unit))
+    wanted = [name.strip() for name in scenarios.split(",")]
+    for name in wanted:
+        if name not in known:
+            some = f"some of {', '.join(known)}" if known else "left out: this suite has none"
+            raise ConfigError(f"Parameter `scenarios` should be {some}. Found {name!r}.")
+    return [unit for unit in units if unit["scenario"] in wanted]
 
 
 def _description(suite: Suite, config: Mapping[str, Any], out: Path) -> dict[str, Any]:

@@ -17,12 +17,14 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Options:
     """What `genco bench` was told. num_seeds: None = as many as the suite runs by default · table: a file or folder of
-    the user's · peers: `all`, `none` or names with commas (`peer_names.chosen_peers`), None = the suite's default."""
+    the user's · peers: `all`, `none` or names with commas (`peer_names.chosen_peers`), None = the suite's default ·
+    scenarios: names with commas of the suites that go through scenarios, None = all of them."""
 
     num_seeds: int | None = None
     quick: bool = False
     table: Path | None = None
     peers: str | None = None
+    scenarios: str | None = None
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,10 @@ def bench(
     peers: Annotated[
         str | None, typer.Option(help="all, none, or names with commas; the suite's own by default.", metavar="NAMES")
     ] = None,
+    scenarios: Annotated[
+        str | None,
+        typer.Option(help="Names with commas, for scenarios and simulator; all by default.", metavar="NAMES"),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Run a benchmark: raw rows, a table and the exact configuration. What is finished is not run again."""
@@ -53,7 +57,8 @@ def bench(
 
     with shown_progress() as progress:
         try:
-            result = run_suite(suite_named(suite.value), out, Options(seeds, quick, table, peers), progress=progress)
+            options = Options(seeds, quick, table, peers, scenarios)
+            result = run_suite(suite_named(suite.value), out, options, progress=progress)
         except KeyboardInterrupt as stop:
             raise Interrupted("Finished rows are kept. To continue: the same command.") from stop
     show({"out": str(out), **result}, result["table"], json)
