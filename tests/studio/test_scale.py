@@ -51,6 +51,8 @@ PAGES = (
     "/studio/controls",
     "/studio/controls?product={product}",
     "/studio/controls?product={product}&action=pause",
+    "/studio/controls?product={product}&action=block_all&element=e0000000-0",
+    "/studio/policy",
     "/studio/overview.json",
     "/studio/elements.json?search=bestseller",
 )
