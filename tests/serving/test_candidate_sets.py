@@ -160,8 +160,11 @@ def test_an_unknown_product_is_served_learned_and_exported(running: InProcess, t
     catalogue = dataset.catalogue
     assert "not/known" in catalogue.product_rows
     texts = dict(catalogue.elements.select("element_id", "text").iter_rows())
-    (twin,) = [name for name in texts if name.startswith("t0#")]
-    assert {texts["t0"], texts[twin]} == {TITLES[0]["text"], "another text under the same id"}
+    brought = catalogue.elements.filter(~pl.col("element_id").is_in(list(service.model.catalogue.element_rows)))
+    assert brought["element_id"].str.contains("#").all(), "a request's candidate is never taken for a trained one"
+    assert set(brought["status"]) == {"pending"}, "nobody approved them beyond the request that brought them"
+    both = {text for name, text in texts.items() if name.startswith("t0#")}
+    assert both == {TITLES[0]["text"], "another text under the same id"}
     rows = pl.concat([pl.read_parquet(file.path) for file in dataset.files])
     assert rows.height == len(made)
     logged = {row["impression_id"]: row for row in rows.iter_rows(named=True)}

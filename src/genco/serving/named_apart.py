@@ -1,6 +1,7 @@
 """Joined decisions on candidates that requests brought along, as rows of a catalogue that has them.
 
-Callers may give one id to different contents over time: every content gets a name of its own.
+Callers may give one id to different contents over time: every content gets a name of its own. None of them is approved:
+a run that is trained on them learns from them and never serves them by itself.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class NamedApart:
             self._name(element, product_id)
 
     def renamed(self, rows: Sequence[Joined]) -> list[Joined]:
-        """The rows with the names of their contents. What the catalogue knows now keeps its id."""
+        """The rows with the names of their contents."""
         return [row if row.candidates not in self._sets else self._renamed(row) for row in rows]
 
     def _renamed(self, row: Joined) -> Joined:
@@ -52,14 +53,13 @@ class NamedApart:
         )
 
     def _name(self, element: AddedElement, product_id: str) -> str:
-        """The id, and from its second content on the id with a digest of the content."""
+        """The id with a digest of the content: an id of its own, so that the candidate a request brings along is never
+        taken for it. It is pending, for nobody approved it beyond that request."""
         element = element.model_copy(update={"product_id": product_id})
         key = element.model_dump_json()
         name = self._names.get(key)
         if name is None:
-            name = element.element_id
-            if name in self._elements or name in self._catalogue.element_rows:
-                name = f"{name}#{hashlib.blake2b(key.encode(), digest_size=6).hexdigest()}"
+            name = f"{element.element_id}#{hashlib.blake2b(key.encode(), digest_size=6).hexdigest()}"
             self._names[key] = name
-            self._elements[name] = element.model_copy(update={"element_id": name})
+            self._elements[name] = element.model_copy(update={"element_id": name, "status": "pending"})
         return name
