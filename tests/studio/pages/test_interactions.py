@@ -42,7 +42,7 @@ def test_pairs_are_those_of_the_model_with_counts_of_the_log(client: StudioClien
     rows = shown["helping"] + shown["clashing"]
     assert {row["pair"]["effect"] for row in rows} == {pair.effect for pair in expected if abs(pair.effect) >= 0.005}
     with client.service.engine.connect() as connection:
-        stored = shown_combinations(connection, product)
+        stored = [row for row in shown_combinations(connection) if row.product_id == product]
     for row in rows:
         pair = {row["pair"]["first"]["element_id"], row["pair"]["second"]["element_id"]}
         assert row["impressions"] == sum(one.impressions for one in stored if pair <= set(one.combination))

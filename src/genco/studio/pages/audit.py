@@ -15,12 +15,15 @@ from genco.studio.queries.audit import Audit, audit_log
 router = APIRouter()
 Text = Annotated[str, Query(max_length=200)]
 ACT_WORDS = {
+    "add_key": "added an API key",
     "advance_rollout": "entered the next stage of a rollout",
     "apply_control": "changed what is shown",
     "begin_rollout": "began a staged rollout",
     "close_alarm": "closed an alarm",
     "promote_model": "promoted a model",
     "register_model": "made a model known",
+    "retrain": "began to retrain",
+    "revoke_key": "revoked an API key",
     "roll_back_model": "rolled a model back",
     "undo_control": "took a change back",
 }
