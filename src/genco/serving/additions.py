@@ -7,19 +7,20 @@ uncertain as the run's prior. What a run knows itself it keeps as it was trained
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from genco.data.catalogue import Catalogue
-from genco.data.rules import Rule
+from genco.data.rules import Allow, Forbid, Only, Rule
 from genco.policies.optimizer import Optimizer
 from genco.serving.schemas import Element, Id, Value
 from genco.storage.catalogue_checks import names_in
 
 _FROZEN = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+STRICTNESS = ("approved", "pending", "blocked")
 FeatureValues = Annotated[dict[str, Value], Field(max_length=1_000)]
 
 
@@ -64,14 +65,28 @@ class Additions:
 
 
 def grown(optimizer: Optimizer, additions: Additions) -> Optimizer:
-    """The run with what it does not know yet after its own rows; what does not fit its slots rests.
+    """The run with what it does not know yet after its own rows; what does not fit its slots rests. Of an element that
+    it knows itself, whose status is stricter in the rows sent, those hold.
 
     Raises `GencoError` where a text cannot be encoded.
     """
+    optimizer = _stricter(optimizer, additions)
     products, elements, rules = unknown_rows(optimizer.catalogue, additions)
     if not products.height and not elements.height and not rules:
         return optimizer
     return optimizer.with_rows(products, elements, rules)
+
+
+def _stricter(optimizer: Optimizer, additions: Additions) -> Optimizer:
+    """A retrained run has the statuses of when its log was exported: an approval may have been taken back since."""
+    catalogue = optimizer.catalogue
+    status = catalogue.elements["status"].to_list()
+    changed = False
+    for added in additions.elements:
+        row = catalogue.element_rows.get(added.element_id)
+        if row is not None and STRICTNESS.index(added.status) > STRICTNESS.index(status[row]):
+            status[row], changed = added.status, True
+    return optimizer.of_status(pl.Series(status, dtype=pl.String)) if changed else optimizer
 
 
 def unknown_rows(catalogue: Catalogue, additions: Additions) -> tuple[pl.DataFrame, pl.DataFrame, tuple[Rule, ...]]:
@@ -86,10 +101,11 @@ def unknown_rows(catalogue: Catalogue, additions: Additions) -> tuple[pl.DataFra
         and (added.product_id is None or added.product_id in known)
     ]
     names = {"product_id": known, "element": catalogue.element_rows.keys() | {added.element_id for added in elements}}
+    fitting = (_fitting(rule, names, catalogue) for rule in additions.rules)
     return (
         table_like(catalogue.products, [added.row for added in products]),
         table_like(catalogue.elements, [added.row for added in elements]),
-        tuple(rule for rule in additions.rules if rule not in catalogue.rules and _is_known(rule, names, catalogue)),
+        tuple(rule for rule in fitting if rule is not None and rule not in catalogue.rules),
     )
 
 
@@ -103,6 +119,17 @@ def table_like(like: pl.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pl.Data
     )
 
 
-def _is_known(rule: Rule, names: Mapping[str, Any], catalogue: Catalogue) -> bool:
+def _fitting(rule: Rule, names: Mapping[str, Any], catalogue: Catalogue) -> Rule | None:
+    """The rule without pairs and combinations that cannot be shown here, as they name an element the catalogue lacks;
+    the others hold. None where what is left names anything else that it lacks."""
+
+    def can_show(elements: Sequence[str | None]) -> bool:
+        return all(not name or name in names["element"] for name in elements)  # "" and null: an empty slot
+
+    if isinstance(rule, (Forbid, Allow)):
+        rule = replace(rule, pairs=tuple(filter(can_show, rule.pairs)))
+    elif isinstance(rule, Only):
+        rule = replace(rule, combinations=tuple(filter(can_show, rule.combinations)))
     known = {**names, "slot": {slot.name for slot in catalogue.slots}}
-    return all(name in known[kind] for kind, found in names_in(rule).items() for name in found)
+    is_known = all(not name or name in known[kind] for kind, found in names_in(rule).items() for name in found)
+    return rule if is_known else None
