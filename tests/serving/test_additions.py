@@ -5,11 +5,13 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from genco.data.catalogue import ELEMENT_COLUMNS
 from genco.data.rules import Allow, Forbid, Only, Pin, Rule
 from genco.errors import RuleError
+from genco.policies.inline import with_candidates
 from genco.policies.optimizer import Optimizer
 from genco.runtime.legal_space import legal_space
-from genco.serving.additions import AddedElement, Additions, grown
+from genco.serving.additions import AddedElement, Additions, grown, table_like
 
 
 def pool(optimizer: Optimizer, slot: int) -> list[str]:
@@ -60,3 +62,28 @@ def test_where_nothing_of_a_list_is_known_nothing_is_legal(card_optimizer: Optim
     with pytest.raises(RuleError):
         legal_space(found, 0)
     legal_space(found, 1)
+
+
+def test_a_candidate_brought_along_is_scored_as_the_same_element_added(card_optimizer: Optimizer) -> None:
+    catalogue, name = card_optimizer.catalogue, pool(card_optimizer, 0)[0]
+    product = str(catalogue.products["product_id"][0])
+    (row,) = catalogue.elements.filter(pl.col("element_id") == name).iter_rows(named=True)
+    features = {key: value for key, value in row.items() if key not in ELEMENT_COLUMNS}
+    twin = AddedElement(
+        element_id="twin",
+        product_id=product,
+        component="title",
+        text=row["text"],
+        image_uri=row["image_uri"],
+        status="approved",
+        features=features,
+    )
+    added = grown(card_optimizer, Additions(elements=(twin,)))
+    brought = with_candidates(card_optimizer, catalogue.products[:1], table_like(catalogue.elements, [twin.row]))
+
+    def effect(optimizer: Optimizer) -> tuple[float, float]:
+        bound, at = optimizer.policy.bound, optimizer.catalogue.element_rows["twin"]
+        return float(bound.element_mean[at]), float(bound.element_var[at])
+
+    assert card_optimizer.model.shared_effect and effect(brought) == effect(added)
+    assert effect(brought) != (0.0, card_optimizer.model.element_variance)

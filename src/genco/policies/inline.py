@@ -61,10 +61,7 @@ def _bound(
 ) -> BoundRewardModel:
     """The reward model on the small catalogue: what was bound before is taken, only new rows are worked out."""
     model = whole.model
-    effects = [
-        model.element_effect.get(name, (0.0, model.element_variance)) for name in new.catalogue.elements["element_id"]
-    ]
-    effect = np.array([*effects, (0.0, 0.0)], dtype=np.float32)
+    effect = model.effects(new.catalogue)
     latents = model.latents(new.catalogue, new.content, new.kinds)
     appeal = whole.appeal_base[product : product + 1]
     if product == ALL_PRODUCTS:

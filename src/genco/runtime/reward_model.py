@@ -90,16 +90,7 @@ class RewardModel:
     def bind(self, catalogue: Catalogue, content: Floats, kinds: Rows, product_features: Floats) -> BoundRewardModel:
         """Join with a catalogue. Elements and products the run never saw fall back on content and features."""
         latents = self.latents(catalogue, content, kinds)
-        effect = np.zeros((catalogue.num_elements + 1, 2), dtype=np.float32)
-        effect[:-1, 1] = self.element_variance
-        if self.shared_effect:
-            for at, key in enumerate(content_keys(catalogue)):
-                effect[at] = self.shared_effect.get(key or "", (0.0, self.element_variance))
-        rows = catalogue.element_rows
-        for element_id, values in self.element_effect.items():
-            row = rows.get(element_id)
-            if row is not None:
-                effect[row] = values
+        effect = self.effects(catalogue)
         linear = self.appeal.product_weights[0] + product_features @ self.appeal.product_weights[1:]
         known = self.appeal.product_effect
         base = np.array(
@@ -107,6 +98,20 @@ class RewardModel:
             dtype=np.float32,
         )
         return BoundRewardModel(self, catalogue, latents, effect[:, 0], effect[:, 1], base)
+
+    def effects(self, catalogue: Catalogue) -> Floats:
+        """Mean and variance [element + 1, 2] of what each element adds beyond its content, zeros in the last row: its
+        own where the run has seen it, else what equal texts share."""
+        effect = np.zeros((catalogue.num_elements + 1, 2), dtype=np.float32)
+        effect[:-1, 1] = self.element_variance
+        if self.shared_effect:
+            for at, key in enumerate(content_keys(catalogue)):
+                effect[at] = self.shared_effect.get(key or "", (0.0, self.element_variance))
+        for row, element_id in enumerate(catalogue.elements["element_id"]):
+            own = self.element_effect.get(element_id)
+            if own is not None:
+                effect[row] = own
+        return effect
 
 
 def project_content(projections: tuple[KindProjection, ...], content: Floats, kinds: Rows, rank: int) -> Floats:
