@@ -54,6 +54,18 @@ def test_pairs_in_words() -> None:
     assert certainty(pair(0, 0, 0.2, half=0.3)) == "the interval contains 0"
 
 
+def test_pairs_of_one_component_have_an_order() -> None:
+    first, second = ElementView("h1", "highlight", "Light"), ElementView("h2", "highlight", "Dry")
+
+    def said(first_own: float, second_own: float, effect: float) -> str:
+        return pair_sentence(PairEffect("p1", first, second, first_own, second_own, effect, effect, effect))
+
+    assert said(0.1, 0.0, 0.2) == "“Light” works better before “Dry”."
+    assert said(-0.1, -0.1, 0.2) == "“Light” and “Dry”: weak alone, better in this order."
+    assert said(0.0, 0.1, -0.2) == "“Dry” works, but not after “Light”."
+    assert said(0.0, 0.0, -0.2) == "“Light” and “Dry” do not go together in this order."
+
+
 def test_rounded_parts_by_hand() -> None:
     assert rounded_to_sum([0.3333, 0.3333, 0.3334], 1.0) == [0.333, 0.333, 0.334]
     assert rounded_to_sum([-3.2464, 0.6994, 0.0904], -2.4566) == [-3.246, 0.699, 0.09]

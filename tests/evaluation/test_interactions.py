@@ -10,7 +10,7 @@ import pytest
 from tests.kits.small_models import small_catalogue, small_context, small_generator, small_model
 
 from genco.data.rules import Forbid
-from genco.evaluation.interactions import heat_map, pair_effects
+from genco.evaluation.interactions import PairEffect, heat_map, pair_effects
 from genco.policies.generative import GenerativePolicy, Request
 
 FORBIDDEN = ("p0.title0", "p0.image1")
@@ -24,18 +24,19 @@ def prepared(seed: int, product: int = 0, **changes: object) -> tuple[Any, Reque
     return SimpleNamespace(catalogue=catalogue, policy=policy), policy.request(product, small_context())
 
 
+def names(pair: PairEffect) -> tuple[str | None, str | None]:
+    return pair.first.element_id, pair.second.element_id
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_effects_are_the_interactions_of_a_card(seed: int) -> None:
     optimizer, request = prepared(seed)
-    effects = {
-        frozenset((pair.first.element_id, pair.second.element_id)): pair.effect
-        for pair in pair_effects(optimizer, request, num=10_000)
-    }
+    effects = {names(pair): pair.effect for pair in pair_effects(optimizer, request, num=10_000)}
     for positions in request.space.sample_uniform(np.random.default_rng(seed), 20):
         ids = optimizer.catalogue.combination_ids(optimizer.policy.rows(request.space, positions[None])[0])
         if None in ids or len(set(ids)) < len(ids):
             continue
-        pairs = [effects[frozenset((ids[i], ids[j]))] for i in range(len(ids)) for j in range(i)]
+        pairs = [effects.get((ids[i], ids[j])) or effects[ids[j], ids[i]] for j in range(len(ids)) for i in range(j)]
         interaction = optimizer.policy.attribution(request, positions[None]).interaction.sum()
         assert sum(pairs) == pytest.approx(interaction, abs=1e-4)
 
@@ -43,8 +44,9 @@ def test_effects_are_the_interactions_of_a_card(seed: int) -> None:
 def test_each_pair_once_and_no_element_with_itself() -> None:
     optimizer, request = prepared(0)
     found = pair_effects(optimizer, request, num=10_000)
-    ids = [frozenset((pair.first.element_id, pair.second.element_id)) for pair in found]
-    assert len(set(ids)) == len(ids) and all(len(pair) == 2 for pair in ids)
+    ids = [names(pair) if pair.in_order else frozenset(names(pair)) for pair in found]
+    assert len(set(ids)) == len(ids) and all(len(set(pair)) == 2 for pair in ids)
+    assert any(pair.in_order for pair in found) and any(not pair.in_order for pair in found)
     assert frozenset(FORBIDDEN) not in ids
     assert [abs(pair.effect) for pair in found] == sorted((abs(pair.effect) for pair in found), reverse=True)
     assert all(pair.low < pair.effect < pair.high for pair in found)

@@ -119,17 +119,18 @@ def pair_sentence(pair: PairEffect) -> str:
 
 
 def _sentence(pair: PairEffect, first: str, second: str) -> str:
+    before, after, together = ("before", "after", "in this order") if pair.in_order else ("with", "with", "together")
     if pair.effect > 0:
         if pair.first_own < -WORKS and pair.second_own < -WORKS:
-            return f"{first} and {second}: weak alone, better together."
-        return f"{first} works better with {second}."
+            return f"{first} and {second}: weak alone, better {together}."
+        return f"{first} works better {before} {second}."
     if pair.first_own > WORKS and pair.second_own > WORKS:
-        return f"{first} works and {second} works, but not together."
+        return f"{first} works and {second} works, but not {together}."
     if pair.first_own > WORKS:
-        return f"{first} works, but not with {second}."
+        return f"{first} works, but not {before} {second}."
     if pair.second_own > WORKS:
-        return f"{second} works, but not with {first}."
-    return f"{first} and {second} do not go together."
+        return f"{second} works, but not {after} {first}."
+    return f"{first} and {second} do not go together{' in this order' if pair.in_order else ''}."
 
 
 def certainty(pair: PairEffect) -> str:

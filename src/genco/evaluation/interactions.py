@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 class PairEffect:
     """What two elements add together beyond what each adds alone, in logits, with its 95% interval.
 
-    first_own, second_own: what each adds alone in this context.
+    Of elements of one component, `first` stands in the earlier slot: the other order is another pair. first_own,
+    second_own: what each adds alone in this context.
     """
 
     product_id: str
@@ -32,6 +33,11 @@ class PairEffect:
     effect: float
     low: float
     high: float
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the order matters: both are elements of one component."""
+        return self.first.component == self.second.component
 
 
 @dataclass(frozen=True)
@@ -47,16 +53,18 @@ class HeatMap:
 
 
 def pair_effects(optimizer: Optimizer, request: Request, num: int = 20) -> list[PairEffect]:
-    """Pairs of different elements that may stand together, each once: the `num` strongest that help, and that clash."""
+    """Pairs of different elements that may stand together, each once, of one component once in either order: the `num`
+    strongest that help, and that clash."""
     found: dict[tuple[int, int], tuple[float, int, int, int, int]] = {}
-    space = request.space
+    space, slots = request.space, optimizer.catalogue.slots
     for i, j in request.tables.bilinear:
         effects = _legal_effects(request, i, j)
+        in_order = slots[i].component == slots[j].component
         for a, b in np.argwhere(np.isfinite(effects)).tolist():
             rows = int(space.candidates[i][a]), int(space.candidates[j][b])
             if rows[0] == rows[1] or -1 in rows:
                 continue
-            key = (min(rows), max(rows))
+            key = rows if in_order else (min(rows), max(rows))
             found.setdefault(key, (float(effects[a, b]), i, j, int(a), int(b)))
     strongest = sorted(found.values(), key=lambda value: -abs(value[0]))
     return [_pair(optimizer, request, *value) for value in _ends(strongest, num)]
