@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,18 @@ from genco.protocols import Truth
 from genco.serving.learner import Learner
 from genco.storage.runs import RunFolder
 
+Decide = Callable[..., dict[str, Any]]
 WINDOW = 600
 NUM_PRODUCTS, ROUNDS, NUM_DECISIONS = 4, 10, 600
 
 
 def targets(optimizer: Optimizer, truth: Truth) -> list[str]:
-    """The title of every product that is worst on average over the other slots."""
+    """The title of every product whose best combination is worst: honest traffic hardly ever ends with it."""
     found = []
     for product in range(NUM_PRODUCTS):
         candidates = [optimizer.catalogue.candidates(product, slot) for slot in range(3)]
         logits = truth.enumerate_logits(product, 0, candidates)
-        worst = int(np.nanmean(logits, axis=(1, 2)).argmin())
+        worst = int(np.nanmax(logits, axis=(1, 2)).argmin())
         found.append(str(optimizer.catalogue.elements["element_id"][int(candidates[0][worst])]))
     return found
 
@@ -43,10 +46,10 @@ def shares(running: InProcess, wanted: list[str]) -> np.ndarray:
 
 
 def play(
-    run: Path, folder: Path, truth: Truth, wanted: list[str], forged: float, seed: int, **config: Any
+    run: Path, folder: Path, truth: Truth, wanted: list[str], forged: float, actors: int, seed: int, **config: Any
 ) -> np.ndarray:
     """Shares of the wanted titles after rounds of decisions, clicks and learning. forged: share of the requests that
-    come from one actor, which clicks whatever shows the title and nothing else."""
+    come from `actors` forgers, which click whatever shows the title and nothing else."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
     copy = shutil.copytree(run, folder / "run")
@@ -56,7 +59,7 @@ def play(
             rows = []
             for i in range(NUM_DECISIONS):
                 product, forger, luck = i % NUM_PRODUCTS, rng.random() < forged, rng.random()
-                actor = "forger" if forger else f"actor-{number}-{i}"
+                actor = f"forger-{rng.integers(actors)}" if forger else f"actor-{number}-{i}"
                 product_id = str(catalogue.products["product_id"][product])
                 made = running.decide(product_id, actor_id=actor, defer_activation=False)
                 shown = [slot["element_id"] for slot in made["slots"]]
@@ -74,58 +77,83 @@ def play(
         return shares(running, wanted)
 
 
+def evidence_after(run: Path, optimizer: Optimizer, folder: Path, forge: Callable[[InProcess, Decide], int]) -> str:
+    """What the learner knows after twelve decisions of one combination, of which three are clicked, and what `forge`
+    does, which returns the number of decisions it made."""
+    folder.mkdir()
+    ids = optimizer.catalogue.elements["element_id"]
+    elements = [str(ids[int(optimizer.catalogue.pool(0, slot)[0])]) for slot in range(3)]
+    pins = [{"slot_id": name, "element_id": id} for name, id in zip(optimizer.slot_names, elements, strict=True)]
+    product = str(optimizer.catalogue.products["product_id"][0])
+    with InProcess(Path(shutil.copytree(run, folder / "run")), str(folder / "s.db"), guard_every_seconds=0) as running:
+        decide = partial(running.decide, product, pinned=pins, defer_activation=False)
+        made = [decide(event_id=f"mine-{i}") for i in range(12)]
+        running.report(*({"event_id": answer["event_id"], "kind": "click"} for answer in made[:3]))
+        forged = forge(running, decide)
+        running.travel(WINDOW + 3)
+        learner = Learner(running.service)
+        assert learner.round() == 12 + forged
+        evidence = learner._states["control"].evidence
+        return json.dumps([float(evidence.mass.sum()), float(evidence.offset.sum()), evidence.linear.tolist()])
+
+
 def test_repeated_and_unsigned_rewards_have_no_effect(
     pairs_run: RunFolder, pairs_optimizer: Optimizer, tmp_path: Path
 ) -> None:
-    product = str(pairs_optimizer.catalogue.products["product_id"][0])
+    def forge(running: InProcess, _: Decide) -> int:
+        again = [{"event_id": f"mine-{i}", "kind": "click"} for i in range(3)] * 20
+        made_up = [{"event_id": f"g1.{'A' * 28}", "kind": "click"}, {"event_id": "mine-99", "kind": "click"}]
+        statuses = [result["status"] for result in running.report(*again, *made_up)]
+        assert statuses == ["duplicate"] * 60 + ["rejected"] * 2
+        return 0
 
-    def learned(folder: Path, forge: bool) -> str:
-        folder.mkdir()
-        copy = shutil.copytree(pairs_run.path, folder / "run")
-        with InProcess(copy, str(folder / "s.db"), guard_every_seconds=0) as running:
-            pins = [{"slot_id": name, "element_id": element} for name, element in zip(names, elements, strict=True)]
-            made = [
-                running.decide(product, event_id=f"mine-{i}", pinned=pins, defer_activation=False) for i in range(12)
-            ]
-            running.report(*({"event_id": answer["event_id"], "kind": "click"} for answer in made[:3]))
-            if forge:
-                again = [{"event_id": answer["event_id"], "kind": "click"} for answer in made[:3]] * 20
-                made_up = [{"event_id": f"g1.{'A' * 28}", "kind": "click"}, {"event_id": "mine-99", "kind": "click"}]
-                statuses = [result["status"] for result in running.report(*again, *made_up)]
-                assert statuses == ["duplicate"] * 60 + ["rejected"] * 2
-            running.travel(WINDOW + 3)
-            learner = Learner(running.service)
-            assert learner.round() == 12
-            evidence = learner._states["control"].evidence
-            return json.dumps([float(evidence.mass.sum()), float(evidence.offset.sum()), evidence.linear.tolist()])
+    honest = evidence_after(pairs_run.path, pairs_optimizer, tmp_path / "honest", lambda *_: 0)
+    assert honest == evidence_after(pairs_run.path, pairs_optimizer, tmp_path / "forged", forge)
 
-    names = pairs_optimizer.slot_names
-    ids = pairs_optimizer.catalogue.elements["element_id"]
-    elements = [str(ids[int(pairs_optimizer.catalogue.pool(0, slot)[0])]) for slot in range(3)]
-    assert learned(tmp_path / "honest", False) == learned(tmp_path / "forged", True)
+
+def test_what_one_actor_clicks_beyond_its_limit_has_no_effect(
+    pairs_run: RunFolder, pairs_optimizer: Optimizer, tmp_path: Path
+) -> None:
+    def clicks(num: int, running: InProcess, decide: Decide) -> int:
+        made = [decide(actor_id="forger")["event_id"] for _ in range(num)]
+        results = running.report(*({"event_id": name, "kind": "click"} for name in made))
+        assert {result["status"] for result in results} == {"accepted"}
+        return num
+
+    found = [
+        evidence_after(pairs_run.path, pairs_optimizer, tmp_path / str(num), partial(clicks, num)) for num in (4, 5, 40)
+    ]
+    assert found[0] != found[1] == found[2]
 
 
 @pytest.mark.soak
 def test_how_far_forged_clicks_lift_an_element(
     pairs_run: RunFolder, pairs_optimizer: Optimizer, pairs_truth: Truth, tmp_path: Path
 ) -> None:
-    """5% of requests, one actor, 6,000 decisions of four products, three seeds; with caps and without."""
+    """5% of requests, 6,000 decisions of four products, four seeds; with limits and without, by number of forgers."""
     wanted = targets(pairs_optimizer, pairs_truth)
-    settings: dict[str, tuple[float, dict[str, Any]]] = {
-        "honest": (0.0, {}),
-        "forged": (0.05, {}),
-        "forged, capped": (0.05, {"rewards_per_actor": 2}),
+    no_limits = {"decisions_per_actor": 0, "decisions_per_actor_and_product": 0}
+    settings: dict[str, tuple[float, int, dict[str, Any]]] = {
+        "honest": (0.0, 1, {}),
+        "one forger, no limits": (0.05, 1, no_limits),
+        "one forger": (0.05, 1, {}),
+        "5 forgers": (0.05, 5, {}),
+        "20 forgers": (0.05, 20, {}),
+        "200 forgers": (0.05, 200, {}),
     }
     found = {
         name: np.stack(
             [
-                play(pairs_run.path, tmp_path / f"{name}-{seed}", pairs_truth, wanted, forged, seed, **config)
-                for seed in (1, 2, 3)
+                play(pairs_run.path, tmp_path / f"{name}-{seed}", pairs_truth, wanted, forged, actors, seed, **config)
+                for seed in (1, 2, 3, 4)
             ]
         )
-        for name, (forged, config) in settings.items()
+        for name, (forged, actors, config) in settings.items()
     }
     for name, shares_found in found.items():
-        print(f"{name}: by seed and product {np.round(shares_found, 3).tolist()}, mean {shares_found.mean():.3f}")
+        rise = (shares_found - found["honest"]).ravel()
+        error = rise.std(ddof=1) / np.sqrt(rise.size)
+        print(f"{name}: {np.round(shares_found, 3).tolist()}, mean {shares_found.mean():.3f}, rise {rise.mean():.3f}")
+        print(f"  standard error {error:.3f}, from {rise.min():.3f} to {rise.max():.3f}")
     rise = {name: float((values - found["honest"]).mean()) for name, values in found.items()}
-    assert rise["forged, capped"] < rise["forged"] / 2
+    assert rise["one forger"] < 0.05 < rise["one forger, no limits"]

@@ -13,6 +13,7 @@ from genco.serving.errors import ApiError
 from genco.serving.tables import alarms
 
 CANDIDATE_UNUSABLE, RETRAINING_FAILED = "candidate_unusable", "retraining_failed"
+ACTORS_LEFT_OUT = "actors_left_out"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class Alarm:
 def raise_alarm(connection: Connection, name: str, detail: Mapping[str, Any], now: int) -> None:
     """Open an alarm."""
     connection.execute(insert(alarms).values(name=name, since=now, detail=json.dumps(detail)))
+
+
+def raise_once(connection: Connection, name: str, detail: Mapping[str, Any], now: int) -> None:
+    """Open an alarm unless one of this name is open."""
+    if all(alarm.name != name for alarm in open_alarms(connection)):
+        raise_alarm(connection, name, detail, now)
 
 
 def open_alarms(connection: Connection) -> list[Alarm]:

@@ -20,6 +20,8 @@ _LEAST = {
     "max_body_bytes": 1_024.0,
     "learn_every_seconds": 0.0,
     "half_life_hours": 1e-3,
+    "decisions_per_actor": 0.0,
+    "decisions_per_actor_and_product": 0.0,
     "rewards_per_actor": 0.0,
     "actor_window_seconds": 1.0,
     "guard_every_seconds": 0.0,
@@ -35,8 +37,9 @@ class ServiceConfig:
     says less · holdout: share of actors always served the baseline · reward_window_seconds: how long a decision waits
     for events · reward: one reward per decision and slot (`earliest`), or all rewards added (`sum`) · rate_per_second:
     requests of one key · max_body_bytes: of one request · learn_every_seconds: 0 = never · half_life_hours: of what was
-    learned · rewards_per_actor: of one actor that count in actor_window_seconds, 0 = all · guard_every_seconds: between
-    looks at a rollout, 0 = never · guard_error_rate, guard_latency_ms: limits of `guardrails.Limits`."""
+    learned · decisions_per_actor, decisions_per_actor_and_product, rewards_per_actor: of one actor that count in
+    actor_window_seconds, 0 = all · guard_every_seconds: between looks at a rollout, 0 = never · guard_error_rate,
+    guard_latency_ms: limits of `guardrails.Limits`."""
 
     mode: str = "online"
     durability: str = "process"
@@ -48,6 +51,8 @@ class ServiceConfig:
     max_body_bytes: int = 4 * 1024 * 1024
     learn_every_seconds: float = 60.0
     half_life_hours: float = 720.0
+    decisions_per_actor: int = 100
+    decisions_per_actor_and_product: int = 5
     rewards_per_actor: int = 0
     actor_window_seconds: float = 3_600.0
     guard_every_seconds: float = 2.0
@@ -72,7 +77,7 @@ class ServiceConfig:
 def service_config(values: Mapping[str, Any]) -> ServiceConfig:
     """The record of a TOML table. Raises `ConfigError` for an unknown key or a value of a wrong type."""
     kinds: dict[str, type] = {entry.name: str if entry.name in _CHOICES else float for entry in fields(ServiceConfig)}
-    kinds |= {"max_body_bytes": int, "rewards_per_actor": int}
+    kinds |= {entry.name: int for entry in fields(ServiceConfig) if entry.type == "int"}
     for name, value in values.items():
         if name not in kinds:
             raise ConfigError(unknown_value("key", name, list(kinds)))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select
 from genco.data.columns import NumericColumn
 from genco.errors import DataError
 from genco.policies.optimizer import Optimizer, load
+from genco.serving.actor_limits import ActorLimits
 from genco.serving.additions import grown
 from genco.serving.additions_store import read_additions
 from genco.serving.candidate_sets import read_sets
@@ -30,7 +31,8 @@ CHUNK_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Exported:
-    """rounded: rows whose reward was no whole click · left_out: rows of products or elements the run does not know."""
+    """rounded: rows whose reward was no whole click · left_out: rows of products or elements the run does not know, or
+    beyond their actor's limits."""
 
     path: Path
     rows: int
@@ -38,8 +40,11 @@ class Exported:
     left_out: int
 
 
-def export_log(engine: Engine, out: Path, until: int, overwrite: bool = False) -> Exported:
+def export_log(
+    engine: Engine, out: Path, until: int, overwrite: bool = False, limits: ActorLimits | None = None
+) -> Exported:
     """Write the settled decisions that were shown and decided before `until`, with the catalogue of the served run.
+    limits: on decisions of one actor; where not given, all are written.
 
     A row has one impression and at most one click: 1 where its reward reaches 1/2. Raises `DataError` where the store
     has not served a run, and as `DatasetWriter` does.
@@ -59,9 +64,9 @@ def export_log(engine: Engine, out: Path, until: int, overwrite: bool = False) -
     with DatasetWriter(out, meta, overwrite) as writer, engine.connect() as connection:
         writer.write_products(optimizer.catalogue.products)
         writer.write_elements(optimizer.catalogue.elements.with_columns(status_under(optimizer.catalogue, statuses)))
-        rows = settled(connection, 0, until)
+        rows = settled(connection, 0, until, limits=limits)
         while chunk := list(islice(rows, CHUNK_ROWS)):
-            kept = [row for row in apart.renamed(chunk) if _is_known(optimizer, row)]
+            kept = [row for row in apart.renamed(chunk) if row.counts and _is_known(optimizer, row)]
             if kept:
                 writer.append_impressions(_table(optimizer, kept))
             num_rows, left_out = num_rows + len(kept), left_out + len(chunk) - len(kept)

@@ -117,6 +117,9 @@ class Jobs:
         folder = base.parent if base.parent.name.endswith(SUFFIX) else Path(f"{base}{SUFFIX}")
         options = ["--out", str(folder / f"job-{number}"), "--overwrite", "--json"]
         options += ["--window", str(service.config.reward_window_seconds)]
+        options += ["--decisions-per-actor", str(service.limits.most)]
+        options += ["--decisions-per-actor-and-product", str(service.limits.per_product)]
+        options += ["--actor-window", str(service.config.actor_window_seconds)]
         store = service.engine.url.render_as_string(hide_password=False)
         with self._lock:
             if self._stopping:

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, case, false, func, or_, select, true
 
 from genco.serving.actor_caps import ActorCaps
+from genco.serving.actor_limits import ActorLimits
 from genco.serving.bulk_insert import insert_rows
 from genco.serving.tables import decisions, events
 
@@ -57,7 +58,7 @@ class Verdict:
 class Joined:
     """A settled decision that was shown. combination: element id per slot · candidates: digest of the set that the
     request brought along · reward: sum of its rewards and clicks, each
-    of them from 0 to 1."""
+    of them from 0 to 1 · counts: False where its actor is beyond its limits."""
 
     event_id: str
     decided_at: int
@@ -72,6 +73,7 @@ class Joined:
     clicks: int
     conversions: int
     revenue: float
+    counts: bool
 
 
 def row_id(row: EventRow, reward: str) -> str:
@@ -157,10 +159,12 @@ def _known(connection: Connection, row_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def settled(connection: Connection, start: int, stop: int, batch: int = 5_000) -> Iterator[Joined]:
+def settled(
+    connection: Connection, start: int, stop: int, batch: int = 5_000, limits: ActorLimits | None = None
+) -> Iterator[Joined]:
     """Settled decisions with start <= decided_at < stop that were shown, in order of time.
 
-    `stop` should lie a reward window back, or events may still come.
+    `stop` should lie a reward window back, or events may still come. limits: where not given, every decision counts.
     """
     in_time = and_(events.c.event_id == decisions.c.event_id, events.c.late == false())
 
@@ -176,6 +180,7 @@ def settled(connection: Connection, start: int, stop: int, batch: int = 5_000) -
             total(events.c.kind == CLICK, 1).label("clicks"),
             total(conversion, 1).label("conversions"),
             total(conversion, events.c.value).label("revenue"),
+            (true() if limits is None else limits.counts()).label("counts"),
         )
         .select_from(decisions.outerjoin(events, in_time))
         .where(decisions.c.decided_at >= start, decisions.c.decided_at < stop)
@@ -202,4 +207,5 @@ def _joined(row: Row[Any]) -> Joined:
         clicks=int(row.clicks),
         conversions=int(row.conversions),
         revenue=float(row.revenue),
+        counts=bool(row.counts),
     )

@@ -1,8 +1,9 @@
 """Learns while serving: every minute the settled decisions since the last time move the reward model's posterior.
 
-A round reads settled decisions in order of time up to a reward window ago, adds their evidence to the faded old one,
-and makes a new version, which is served at once. The evidence and the time it reaches to are stored with the version,
-so a restart goes on where the served version ends: no row is learned twice or left out.
+A round reads settled decisions in order of time up to a reward window ago, adds the evidence of those within their
+actors' limits to the faded old one, and makes a new version, which is served at once. The evidence and the time it
+reaches to are stored with the version, so a restart goes on where the served version ends: no row is learned twice or
+forgotten.
 
 In a staged rollout each arm learns from the rows of both: what a combination earns does not depend on which model
 chose it, and the arm depends on the actor's hash alone.
@@ -26,6 +27,7 @@ from genco.models.online_evidence import OnlineEvidence, evidence_of, updated_mo
 from genco.policies.optimizer import Optimizer
 from genco.runtime.reward_model import BoundRewardModel
 from genco.serving.additions import grown
+from genco.serving.alarms import ACTORS_LEFT_OUT, raise_once
 from genco.serving.arms import Arm
 from genco.serving.candidate_sets import read_sets
 from genco.serving.joiner import Joined, settled
@@ -36,6 +38,7 @@ from genco.serving.service import Service
 log = logging.getLogger(__name__)
 SETTLE_US = 2_000_000  # beyond the window: decisions and rows received in time may be on their way to the writer
 MAX_ROWS = 50_000
+LEAST_ROWS = 100  # of a round whose left out decisions may raise an alarm
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,9 @@ class Learner:
         rows, stop = self._read(state.learned_to, until)
         if not rows:
             return 0
-        base, current, rows = self._with_candidates(arm.base, arm.model.optimizer, rows)
-        encoded = encode_rows(base, rows)
+        counting = [row for row in rows if row.counts]
+        base, current, counting = self._with_candidates(arm.base, arm.model.optimizer, counting)
+        encoded = encode_rows(base, counting)
         half_lives = (stop - state.learned_to) / 3.6e9 / service.config.half_life_hours
         fresh = evidence_of(
             _bound(current), _bound(base), encoded.product, encoded.combination, encoded.context, encoded.reward
@@ -126,7 +130,15 @@ class Learner:
             return 0
         self._states[name] = LearnedState(version, evidence, stop, num_rows)
         service.metrics.settled_to.set(stop / 1e6)
+        self._tell_left_out(len(rows), len(rows) - len(counting))
         return len(rows)
+
+    def _tell_left_out(self, num: int, left_out: int) -> None:
+        """Count decisions that were not learned; an alarm where they are most of a round, as where many share an id."""
+        self._service.metrics.left_out.inc(left_out)
+        if num >= LEAST_ROWS and left_out > num / 2:
+            detail, now = {"decisions": num, "left_out": left_out}, self._service.clock.now()
+            self._service.writer.submit(lambda store: raise_once(store, ACTORS_LEFT_OUT, detail, now)).result()
 
     def _with_candidates(
         self, base: Optimizer, current: Optimizer, rows: list[Joined]
@@ -144,7 +156,7 @@ class Learner:
         """About `MAX_ROWS` settled decisions at most, whole instants only, and the time they reach to."""
         found: list[Joined] = []
         with self._service.engine.connect() as connection:
-            for row in settled(connection, start, stop):
+            for row in settled(connection, start, stop, limits=self._service.limits):
                 if len(found) >= MAX_ROWS and row.decided_at > found[-1].decided_at:
                     return found, row.decided_at
                 found.append(row)

@@ -21,6 +21,9 @@ class Metrics:
         self.waiting = Gauge("genco_store_waiting", "Writes waiting for the store.", registry=registry)
         self.settled_to = Gauge("genco_learned_to_seconds", "Decisions up to this time are learned.", registry=registry)
         self.swaps = Counter("genco_model_swaps", "Changes of the served model.", ("why",), registry=registry)
+        self.left_out = Counter(
+            "genco_learn_left_out", "Decisions not learned: their actor is beyond its limits.", registry=registry
+        )
         self.learn_seconds = Gauge("genco_learn_seconds", "Length of the last round of learning.", registry=registry)
         self.learn_failures = Counter("genco_learn_failures", "Rounds of learning that failed.", registry=registry)
         self.rollout_share = Gauge("genco_rollout_share", "Of actors that the candidate answers.", registry=registry)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from genco.errors import CheckpointError, DataError
+from genco.serving.actor_limits import ActorLimits
 from genco.serving.export import export_log
 from genco.serving.registry import served
 from genco.storage.dataset import open_dataset
@@ -33,10 +34,15 @@ class Retrained:
 
 
 def retrain(
-    engine: Engine, out: Path, until: int, overwrite: bool = False, progress: Progress | None = None
+    engine: Engine,
+    out: Path,
+    until: int,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    limits: ActorLimits | None = None,
 ) -> Retrained:
     """Export the decisions that settled before `until`, and train on them as the served run was trained, its generator
-    as the start where it fits. Writes the run `out`; the served one stays.
+    as the start where it fits. Writes the run `out`; the served one stays. limits: on decisions of one actor.
 
     Raises `DataError` for a store without a served run or without rows, and as training does.
     """
@@ -48,7 +54,7 @@ def retrain(
         raise DataError("The store has never served a run, so there is nothing to train from.")
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=".log-") as folder:
-        done = export_log(engine, Path(folder) / "data", until)
+        done = export_log(engine, Path(folder) / "data", until, limits=limits)
         if not done.rows:
             raise DataError("No decision that was shown has settled yet, so there is nothing to train on.")
         config = config_of_run(Path(model.path))

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from genco.serving.actor_caps import ActorCaps
+from genco.serving.actor_limits import ActorLimits
 from genco.serving.auth import Gate
 from genco.serving.bulk_insert import insert_rows
 from genco.serving.clock import Clock
@@ -36,7 +37,9 @@ class Service:
         self.clock = Clock(not_before=last_time(self.engine))
         self.ids = EventIds(store_secret(self.engine))
         self.gate = Gate(self.engine, config.rate_per_second)
-        self.caps = ActorCaps(config.rewards_per_actor, round(config.actor_window_seconds * 1e6))
+        window_us = round(config.actor_window_seconds * 1e6)
+        self.caps = ActorCaps(config.rewards_per_actor, window_us)
+        self.limits = ActorLimits(config.decisions_per_actor, config.decisions_per_actor_and_product, window_us)
         self.metrics = Metrics()
         self.decider = Decider(config)
         self.stopping = False

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData()
+_HAS_ACTOR = text("actor IS NOT NULL")
 
 decisions = Table(
     "decisions",
@@ -31,6 +32,7 @@ decisions = Table(
     Column("arm", String(16)),  # of the staged rollout that ran: control or candidate; null = none, or held out
     Column("took_us", Integer),  # time of the choice; null where no arm
     Index("decisions_decided_at", "decided_at"),
+    Index("decisions_actor", "actor", "decided_at", sqlite_where=_HAS_ACTOR, postgresql_where=_HAS_ACTOR),
 )
 
 events = Table(
