@@ -184,6 +184,9 @@ def test_a_numeric_context_refuses_words() -> None:
     assert encoder.transform_some({"hour": "3"}).tolist() == [1.0]
     with pytest.raises(DataError, match=r"'hour': a number is expected\. Found 'noon'"):
         encoder.transform_some({"hour": "noon"})
+    for far in (10**400, 1e300, 1e12):  # one such row would decide alone what is learned, or spoil it
+        with pytest.raises(DataError, match="hour"):
+            encoder.transform_some({"hour": far})
 
 
 def test_the_version_is_the_model(card_optimizer: Optimizer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from starlette.testclient import TestClient
@@ -10,12 +11,14 @@ from tests.studio.conftest import PASSWORD, open_studio_store
 
 from genco.serving.app import create_app
 from genco.serving.config import ServiceConfig
+from genco.serving.errors import ApiError
 from genco.serving.service import Service
 from genco.serving.store import open_store
 from genco.storage.runs import RunFolder
 from genco.studio.access import COOKIE
 from genco.studio.app import StudioSurface
 from genco.studio.headers import POLICY
+from genco.studio.sessions import MAX_FAILURES, MOST_AT_ONCE, Attempts
 from genco.studio.users import add_user, list_users, remove_user
 
 
@@ -139,3 +142,47 @@ def test_users_are_checked(store_url: str) -> None:
         with pytest.raises(UnknownIdError):
             remove_user(connection, "bob")
     engine.dispose()
+
+
+def test_guesses_sent_all_at_once_count_one_by_one() -> None:
+    attempts = Attempts()
+    with pytest.raises(ApiError, match="Too many people"), ExitStack() as under_way:
+        for number in range(MOST_AT_ONCE + 1):
+            under_way.enter_context(attempts.one(f"user{number}", "a"))
+    with attempts.one("ann", "b"), pytest.raises(ApiError, match="Too many wrong"), ExitStack() as under_way:
+        for _ in range(MAX_FAILURES):
+            with attempts.one("ann", "b"):
+                pass
+    fresh = Attempts()
+    for _ in range(3 * MAX_FAILURES):
+        with fresh.one("ann", "b"):
+            pass
+        fresh.succeeded("ann", "b")
+
+
+@pytest.mark.parametrize(
+    "target", ["//[", "https:/studio/x", "javascript:/studio/%0aalert(1)", "//elsewhere/studio/", "/studio/sign-in"]
+)
+def test_a_sign_in_ends_on_a_page_of_the_studio(shared: TestClient, target: str) -> None:
+    asked = shared.get("/studio/sign-in", params={"next": target})
+    assert asked.status_code == 200 and 'name="next" value="/studio/"' in asked.text
+    sent = {"name": "viewer", "password": PASSWORD, "next": target}
+    assert shared.post("/studio/sign-in", data=sent).headers["location"] == "/studio/"
+    shared.cookies.clear()
+
+
+def test_texts_that_no_store_can_hold_are_refused(client: TestClient) -> None:
+    assert enter(client, "an\x00n") == 401
+    assert enter(client, "admin") == 303
+    digits = "9" * 5_000
+    for path in ("controls.json?product=%00", "audit.json?actor=%00", f"product.json?id=%00&slot.{digits}=x"):
+        assert client.get(f"/studio/{path}").status_code < 500
+    token = client.get("/studio/models").text.split('name="form_token" value="')[1].split('"')[0]
+    for act, form in (
+        ("register", {"path": "a\x00"}),
+        ("register", {"path": "a" * 300}),
+        ("promote", {"version": "\x00"}),
+        ("stage", {"version": "x", "stages": "nan 100", "minutes": "1", "min_decisions": "1"}),
+    ):
+        answer = client.post(f"/studio/models/{act}", data={**form, "form_token": token})
+        assert 400 <= answer.status_code < 500, (act, form, answer.status_code)

@@ -19,6 +19,7 @@ from genco.data.columns import ColumnEncoder, Features, NumericColumn
 from genco.errors import DataError
 
 TEXT_BLOCK = "text"
+LARGEST = 1e6  # of an encoded number of a request: one far off all others would decide alone what is learned
 
 
 class TextEncoder(Protocol):
@@ -134,13 +135,18 @@ class ContextEncoder:
             if isinstance(column, NumericColumn):
                 try:
                     value = float(value)
-                except (TypeError, ValueError) as error:
+                except (TypeError, ValueError, OverflowError) as error:
                     raise DataError(
                         f"context, column {column.name!r}: a number is expected. Found {value!r}."
                     ) from error
             else:
                 value = str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
-            encoded[self.columns.slices[column.name]] = column.encode(pl.Series(column.name, [value]), "context")[0]
+            part = column.encode(pl.Series(column.name, [value]), "context")[0]
+            if np.abs(part).max(initial=0.0) > LARGEST:
+                raise DataError(
+                    f"context, column {column.name!r}: a number like those of the log is expected. Found {value!r}."
+                )
+            encoded[self.columns.slices[column.name]] = part
         return encoded
 
     def to_dict(self) -> dict[str, Any]:

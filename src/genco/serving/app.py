@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -107,6 +107,7 @@ def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
     app.add_exception_handler(HTTPException, _http_error)
     for unavailable in (StoreUnavailableError, OperationalError):
         app.add_exception_handler(unavailable, _unavailable)
+    app.add_exception_handler(DataError, _not_storable)
     app.add_exception_handler(Exception, _fault)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return Edge(Shortcut(app, _fault), service.metrics)
@@ -125,6 +126,11 @@ async def _http_error(_: Request, error: Exception) -> Response:
 async def _unavailable(_: Request, error: Exception) -> Response:
     """Reports and decisions say more of it themselves."""
     return error_answer(ApiError(503, "store_unavailable", f"The store does not answer. {error}", 1))
+
+
+async def _not_storable(_: Request, __: Exception) -> Response:
+    """PostgreSQL cannot even be asked for a text with the character 0."""
+    return error_answer(ApiError(422, "invalid_query", "A text without the character 0 is expected."))
 
 
 async def _fault(_: Request, error: Exception) -> Response:

@@ -120,7 +120,8 @@ class LiveModel:
 
         Raises `ApiError` 422 where it cannot be used.
         """
-        return self._registered(path.resolve(), self._loaded(str(path)), trained_to, also)
+        optimizer = self._loaded(str(path))
+        return self._registered(path.resolve(), optimizer, trained_to, also)
 
     def promote(self, version: str, why: str = registry.PROMOTE, also: Also = nothing) -> ModelVersion:
         """Serve a registered version to everybody; learning goes on from it after a promotion and rests after a
@@ -204,7 +205,8 @@ class LiveModel:
                 also(connection, self.version.version)
 
             self._write(write)
-            self._swap(replace(self.serving, rollout=replace(under_way, stage=stage, stage_at=now)), registry.ROLLOUT)
+            entered = replace(under_way, stage=stage, stage_at=self._clock.now())  # until here: the old share
+            self._swap(replace(self.serving, rollout=entered), registry.ROLLOUT)
             self._count_from_now()
         return self.version
 
@@ -364,7 +366,7 @@ class LiveModel:
         """The run at `path`. Raises `ApiError` 422 where it is damaged."""
         try:
             return load(path)
-        except CheckpointError as error:
+        except (CheckpointError, OSError, ValueError) as error:  # a path may be none
             raise ApiError(422, "model_unusable", str(error)) from error
 
     def _arm(self, version: ModelVersion, base: Optimizer, optimizer: Optimizer) -> Arm:

@@ -33,7 +33,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         ends = (0.0, *self.stages)
-        if not self.stages or ends[-1] != 100 or any(low >= high for low, high in pairwise(ends)):
+        if not self.stages or ends[-1] != 100 or not all(low < high for low, high in pairwise(ends)):
             raise ApiError(
                 422, "invalid_body", f"stages: percent above 0 that grow up to 100 are expected. Found {self.stages}."
             )

@@ -11,6 +11,7 @@ from genco.serving.rollout import STAGES, Plan
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
 Element = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f]+$")]
 Value = str | bool | int | float | None
+MOST_EVENTS = 50_000
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -136,7 +137,7 @@ class EventsIn(BaseModel):
     """A batch of reports as JSON. Rows are checked one by one."""
 
     model_config = _STRICT
-    events: Annotated[list[dict[str, Any]], Field(max_length=50_000)]
+    events: Annotated[list[dict[str, Any]], Field(max_length=MOST_EVENTS)]
 
 
 class EventResult(BaseModel):

@@ -236,5 +236,5 @@ class ServedModel:
 def _remember(cache: dict[Any, Any], key: Hashable, value: Any) -> None:
     """Add an entry; the oldest goes where there are too many."""
     if len(cache) >= CACHE_ENTRIES:
-        del cache[next(iter(cache))]
+        cache.pop(next(iter(cache)), None)  # of several threads, each may evict
     cache[key] = value

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -85,6 +86,7 @@ def _application(studio: Studio) -> FastAPI:
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_query)
+    app.add_exception_handler(DataError, _not_storable)
     app.add_exception_handler(Exception, _fault)
     return app
 
@@ -117,6 +119,11 @@ async def _bad_query(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
     return _said(request, 422, "bad_query", f"{fault['loc'][-1]}: {fault['msg']}.")
+
+
+async def _not_storable(request: Request, _: Exception) -> Response:
+    """PostgreSQL cannot even be asked for a text with the character 0."""
+    return _said(request, 422, "bad_query", "A text without the character 0 is expected.")
 
 
 async def _fault(request: Request, _: Exception) -> Response:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, delete, insert, select
@@ -16,6 +17,7 @@ from genco.studio.users import User
 
 HOURS = 12
 MAX_FAILURES, FAILURES_SECONDS = 5, 300.0
+MOST_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,32 @@ class Links:
 
 
 class Attempts:
-    """Counts failed sign-ins by name and address. Not kept over a restart."""
+    """Counts failed sign-ins by name and address, and those under way. Not kept over a restart."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: dict[tuple[str, str], list[float]] = {}
+        self._under_way = 0
+
+    @contextmanager
+    def one(self, name: str, address: str) -> Iterator[None]:
+        """An attempt, which has failed unless `succeeded` is called: many at once count one by one. Raises `ApiError`
+        429 as `check` does, and while `MOST_AT_ONCE` are under way, for each of them keeps a core busy."""
+        self.check(name, address)
+        if self._under_way >= MOST_AT_ONCE:
+            raise ApiError(429, "too_many_attempts", "Too many people are signing in. Try again in a second.", 1)
+        self.failed(name, address)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def succeeded(self, name: str, address: str) -> None:
+        """The attempt under way was right."""
+        earlier = self._failures.pop((name, address), [])[:-1]
+        if earlier:
+            self._failures[name, address] = earlier
 
     def check(self, name: str, address: str) -> None:
         """Raises `ApiError` 429 after `MAX_FAILURES` in `FAILURES_SECONDS`."""

@@ -16,7 +16,8 @@ from genco.serving.tables import sessions, users
 VIEWER, EDITOR, ADMIN = "viewer", "editor", "admin"
 ROLES = (VIEWER, EDITOR, ADMIN)
 SHORTEST_PASSWORD = 10
-_NAME = re.compile(r"[\w.@-]{1,40}")
+LONGEST_NAME = 40
+_NAME = re.compile(rf"[\w.@-]{{1,{LONGEST_NAME}}}")
 _COST = {"n": 2**14, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024, "dklen": 32}
 
 
@@ -63,8 +64,10 @@ def remove_user(connection: Connection, name: str) -> None:
 
 def user_with_password(engine: Engine, name: str, password: str) -> User | None:
     """The user if the password is theirs. A wrong name takes as long as a wrong password."""
-    with engine.connect() as connection:
-        row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
+    row = None
+    if _NAME.fullmatch(name):  # PostgreSQL cannot even be asked for some others
+        with engine.connect() as connection:
+            row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
     fits = password_fits(password, _NOBODY if row is None else row.password)
     return User(row.name, row.role, row.created_at) if row is not None and fits else None
 

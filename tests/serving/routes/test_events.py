@@ -8,6 +8,7 @@ import pytest
 from tests.kits.running_service import RunningService, error_code
 
 from genco.policies.optimizer import Optimizer
+from genco.serving.schemas import MOST_EVENTS
 
 
 @pytest.fixture
@@ -65,3 +66,9 @@ def test_a_body_that_is_no_batch(service: RunningService) -> None:
     for content in (b"", b"[]", b"{", b'{"events": 3}', b"\xff"):
         answer = service.client.post("/v1/events", content=content)
         assert (answer.status_code, error_code(answer)) == (422, "invalid_body")
+
+
+def test_json_lines_are_as_many_as_a_batch_at_most(service: RunningService) -> None:
+    headers = {"Content-Type": "application/x-ndjson"}
+    refused = service.client.post("/v1/events", content=b"1\n" * (MOST_EVENTS + 1), headers=headers)
+    assert (refused.status_code, error_code(refused)) == (422, "invalid_body")

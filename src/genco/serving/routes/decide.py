@@ -112,7 +112,15 @@ def _within(ask: DecideRequest, model: ServedModel, whole: ServedModel) -> Decid
 
 
 def _explained(service: Service, ask: DecideRequest, made: DecideAnswer) -> DecideAnswer:
-    """The answer with candidates and attribution, where the model that is named in it is in service."""
+    """The answer with candidates and attribution, where the model that is named in it is in service, and the catalogue
+    has not changed since so that it could not be asked again."""
+    try:
+        return _explained_now(service, ask, made)
+    except ApiError:
+        return made
+
+
+def _explained_now(service: Service, ask: DecideRequest, made: DecideAnswer) -> DecideAnswer:
     model = service.live.serving.model_named(made.model_version)
     served = tuple(slot.element_id for slot in made.slots)
     if model is None:

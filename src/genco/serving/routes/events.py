@@ -15,7 +15,7 @@ from starlette.responses import Response
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.joiner import ACTIVATION, REJECTED, REWARD, EventRow, Verdict, ingest
 from genco.serving.routes.body import answer, described, first_fault, parsed, read_body, service_of
-from genco.serving.schemas import EventIn, EventResult, EventsAnswer, EventsIn, RewardIn
+from genco.serving.schemas import MOST_EVENTS, EventIn, EventResult, EventsAnswer, EventsIn, RewardIn
 from genco.serving.service import Service
 
 router = APIRouter()
@@ -111,8 +111,11 @@ def _row(service: Service, values: Any) -> EventRow | Verdict:
 
 
 def _lines(body: bytes) -> list[Any]:
-    """JSON Lines as values; a line that is none is a verdict already."""
-    return [_line(line) for line in body.split(b"\n") if line.strip()]
+    """JSON Lines as values; a line that is none is a verdict already. Raises `ApiError` 422 for too many."""
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    if len(lines) > MOST_EVENTS:
+        raise ApiError(422, "invalid_body", f"At most {MOST_EVENTS:,} lines are expected. Found {len(lines):,}.")
+    return [_line(line) for line in lines]
 
 
 def _line(line: bytes) -> Any:

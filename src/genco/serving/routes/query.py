@@ -31,6 +31,7 @@ def json_object(asked: Mapping[str, str], name: str) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(text)
+        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()  # no NaN, no half of a surrogate pair
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or any(isinstance(value, (dict, list)) for value in found.values()):

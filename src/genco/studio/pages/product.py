@@ -63,4 +63,4 @@ def asked_of(request: Request) -> tuple[dict[str, str], dict[int, str]]:
     query = request.query_params
     context = {name.removeprefix("context."): value for name, value in query.items() if name.startswith("context.")}
     slots = {name.removeprefix("slot."): value for name, value in query.items() if name.startswith("slot.")}
-    return context, {int(slot): value for slot, value in slots.items() if slot.isdecimal()}
+    return context, {int(slot): value for slot, value in slots.items() if slot.isdecimal() and len(slot) < 4}

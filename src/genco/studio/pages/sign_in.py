@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -14,7 +13,7 @@ from genco.serving.errors import ApiError
 from genco.studio.access import COOKIE, form_of, signed_in, studio_of
 from genco.studio.rendering import render
 from genco.studio.sessions import HOURS, close_session, open_session
-from genco.studio.users import ADMIN, add_user, list_users, user_with_password
+from genco.studio.users import ADMIN, LONGEST_NAME, add_user, list_users, user_with_password
 
 router = APIRouter()
 
@@ -30,17 +29,17 @@ async def sign_in(request: Request) -> Response:
     """Check name and password and start a session."""
     studio, form = studio_of(request), await form_of(request)
     _same_site(request)
-    name, target = form.get("name", ""), _inside(form.get("next", ""))
+    name, target = form.get("name", "")[: LONGEST_NAME + 1], _inside(form.get("next", ""))
     address = request.client.host if request.client else ""
     try:
-        studio.attempts.check(name, address)
+        with studio.attempts.one(name, address):
+            user = await asyncio.to_thread(user_with_password, studio.service.engine, name, form.get("password", ""))
     except ApiError as error:
         return render(request, "sign_in.html.j2", error.status, next=target, message=error.message, name=name)
-    user = await asyncio.to_thread(user_with_password, studio.service.engine, name, form.get("password", ""))
     if user is None:
-        studio.attempts.failed(name, address)
         message = "Name and password do not belong together."
         return render(request, "sign_in.html.j2", 401, next=target, message=message, name=name)
+    studio.attempts.succeeded(name, address)
     return await _with_session(request, user.name, target)
 
 
@@ -103,6 +102,5 @@ def _same_site(request: Request) -> None:
 
 def _inside(target: str) -> str:
     """`target` if it is a page of the studio, else the overview."""
-    parts = urlsplit(target)
-    inside = parts.path.startswith("/studio/") and not parts.netloc and "\\" not in target
-    return target if inside and not parts.path.startswith("/studio/sign-in") else "/studio/"
+    inside = target.startswith("/studio/") and not target.startswith("/studio/sign-in") and "\\" not in target
+    return target if inside else "/studio/"
