@@ -164,13 +164,6 @@ def test_no_product_with_a_legal_combination_is_refused(tmp_path: Path) -> None:
         train(dataset, tmp_path / "run", config_from(QUICK))
 
 
-def test_an_amount_as_reward_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    dataset = written(tmp_path / "data", IMPRESSIONS.with_columns(revenue=pl.lit(1.0)), reward="revenue")
-    with pytest.raises(DataError, match=r"`reward` should be num_clicks or num_conv.* Found `reward = revenue`"):
-        train(dataset, tmp_path / "run", config_from(QUICK))
-    assert not (tmp_path / "run").exists()
-
-
 def test_no_context_no_content_one_slot(tmp_path: Path) -> None:
     from genco.data.catalogue import Slot
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from genco.policies.optimizer import Proposal
 
 SHOWN_TEXT = 60
+EVENTS = {"num_clicks": "click", "num_conversions": "conversion"}
 
 
 def generate(
@@ -30,20 +31,29 @@ def generate(
     seed: Seed = 0,
     json: AsJson = False,
 ) -> None:
-    """Rank combinations for one request: click probability, propensity, and the credit of every element."""
+    """Rank combinations for one request: probability of a click or conversion, propensity, credit of every element."""
     values, pinned = pairs(context or [], "--context"), pairs(pin or [], "--pin")
     from genco import api
 
-    proposals = api.load(run).generate(product, values, k, pinned, exclude or (), seed)
-    shown = {"product_id": product, "context": values, "proposals": [proposal.to_dict() for proposal in proposals]}
-    show(shown, "\n".join(_block(rank, proposal) for rank, proposal in enumerate(proposals, 1)), json)
+    optimizer = api.load(run)
+    proposals = optimizer.generate(product, values, k, pinned, exclude or (), seed)
+    shown = {
+        "product_id": product,
+        "context": values,
+        "rate_of": optimizer.meta.reward,
+        "proposals": [proposal.to_dict() for proposal in proposals],
+    }
+    event = EVENTS[optimizer.meta.reward]
+    show(shown, "\n".join(_block(rank, proposal, event) for rank, proposal in enumerate(proposals, 1)), json)
 
 
-def _block(rank: int, proposal: Proposal) -> str:
+def _block(rank: int, proposal: Proposal, event: str) -> str:
     """One combination: its figures, then a line a slot. Credit in logits, with its 95% interval."""
+    revenue = proposal.expected_revenue
     lines = [
-        f"{rank}. click probability {proposal.click_probability:.4f}   propensity {number(proposal.propensity)}   "
-        f"uplift {proposal.uplift:+.3f}"
+        f"{rank}. {event} probability {proposal.click_probability:.4f}   "
+        + ("" if revenue is None else f"expected revenue {revenue:.4g}   ")
+        + f"propensity {number(proposal.propensity)}   uplift {proposal.uplift:+.3f}"
     ]
     slot_width = max(len(credit.slot) for credit in proposal.attribution)
     id_width = max(len(credit.element_id or "(empty)") for credit in proposal.attribution)

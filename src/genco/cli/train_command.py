@@ -59,6 +59,8 @@ def train(
     ]
     if measured["products_without_legal_combination"]:
         lines.append(f"  {measured['products_without_legal_combination']:,} products have no legal combination")
+    if "warning" in measured.get("value", {}):
+        lines.append(f"  warning: {measured['value']['warning']}")
     show({"run": str(out), **measured}, "\n".join(lines), json)
 
 

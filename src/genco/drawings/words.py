@@ -11,7 +11,6 @@ from genco.evaluation.interactions import PairEffect
 REWARD_WORDS = {
     "num_clicks": ("clicks", "click rate", "click probability"),
     "num_conversions": ("conversions", "conversion rate", "conversion probability"),
-    "revenue": ("revenue", "revenue per impression", "expected revenue"),
 }
 WORKS = 0.02
 # Marks that turn the direction of the text around them, and control characters that no browser shows.

@@ -22,6 +22,7 @@ from genco.protocols import Truth
 from genco.rng import stream
 from genco.simulator.reference import normalised_value
 from genco.storage.dataset import Dataset
+from genco.storage.revenue_log import rate_log
 
 Progress = Callable[[str, dict[str, float]], None]
 VALUE_KEYS = (
@@ -59,11 +60,12 @@ def evaluate(
 
     truth: the dataset's truth, None where it has none · products: product rows that `value.*` draws from, all by
     default. Rows used in training are left out of ranking and calibration when `dataset` is the one the run was
-    trained on.
+    trained on. A log of revenue is judged by the events whose rate the run learned.
     """
     progress = progress or (lambda stage, values: None)
+    dataset = rate_log(dataset, optimizer.meta.reward)
     optimizer = optimizer.on(dataset.catalogue, dataset.meta)
-    result: dict[str, Any] = {"requests": num_requests if truth is not None else 0}
+    result: dict[str, Any] = {"requests": num_requests if truth is not None else 0, "rate_of": dataset.meta.reward}
     rows = held_out_rows(optimizer, dataset, seed)
     result |= {"rows_evaluated": 0 if rows is None else len(rows.product)}
     if rows is None or len(rows.product) == 0:

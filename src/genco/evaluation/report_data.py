@@ -27,6 +27,7 @@ from genco.policies.optimizer import Optimizer
 from genco.protocols import Truth
 from genco.rng import stream
 from genco.storage.dataset import Dataset
+from genco.storage.revenue_log import rate_log
 
 Progress = Callable[[str, dict[str, float]], None]
 SAMPLED_ROWS = 20_000
@@ -104,8 +105,12 @@ def report_data(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ReportData:
-    """Measure and collect. The log is read four times; the rest costs some milliseconds per request."""
+    """Measure and collect. The log is read four times; the rest costs some milliseconds per request.
+
+    A log of revenue is reported by the events whose rate the run learned.
+    """
     config, progress = config or ReportConfig(), progress or (lambda stage, values: None)
+    dataset = rate_log(dataset, optimizer.meta.reward)
     same = optimizer.run.info["fingerprint"] == dataset.fingerprint()
     optimizer = optimizer if same else optimizer.on(dataset.catalogue, dataset.meta)
     counts = count_elements(dataset.catalogue, dataset.batches())

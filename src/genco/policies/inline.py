@@ -42,7 +42,8 @@ def with_candidates(optimizer: Optimizer, product: pl.DataFrame, elements: pl.Da
         np.concatenate([optimizer.encoded.kinds[kept], new.kinds]),
         new.products,
     )
-    alone = Optimizer(optimizer.run, optimizer.model, optimizer.network, optimizer.encoders, optimizer.meta, encoded)
+    parts = optimizer.run, optimizer.model, optimizer.network, optimizer.encoders
+    alone = Optimizer(*parts, optimizer.meta, encoded, optimizer.value)
     bound = _bound(policy.bound, row, kept, new, catalogue)
     alone.policy = policy.alone(row, bound, policy.rule_book.narrowed(row, catalogue, kept))
     return alone

@@ -21,6 +21,7 @@ from genco.policies.generative import GenerativePolicy, Request
 from genco.runtime.attribution import Attribution
 from genco.runtime.decision import DecisionConfig, ProductDecisions
 from genco.runtime.encoding import EncodedCatalogue, Encoders, encode_catalogue
+from genco.runtime.event_value import EventValue
 from genco.runtime.model_arrays import generator_arrays, generator_from, reward_model_arrays, reward_model_from
 from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import RewardModel
@@ -48,7 +49,9 @@ class ElementCredit:
 @dataclass(frozen=True)
 class Proposal:
     """One ranked combination. combination: slot name -> element id (None = empty) · uplift: logits above the average
-    creative · click_probability · propensity: under the exploring decision policy · log_prob: of the generator."""
+    creative · click_probability: of the event that the run learned, a click or a conversion · propensity: under the
+    exploring decision policy · log_prob: of the generator · expected_revenue: of an impression, None unless the run was
+    trained on revenue."""
 
     combination: dict[str, str | None]
     uplift: float
@@ -56,6 +59,7 @@ class Proposal:
     propensity: float
     log_prob: float
     attribution: tuple[ElementCredit, ...]
+    expected_revenue: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -63,6 +67,7 @@ class Proposal:
             "combination": self.combination,
             "uplift": self.uplift,
             "click_probability": self.click_probability,
+            "expected_revenue": self.expected_revenue,
             "propensity": self.propensity,
             "log_prob": self.log_prob,
             "attribution": [vars(credit) for credit in self.attribution],
@@ -70,7 +75,10 @@ class Proposal:
 
 
 class Optimizer:
-    """A run on a catalogue: the run's own, or a later one given to `on`."""
+    """A run on a catalogue: the run's own, or a later one given to `on`.
+
+    meta.reward: the events whose rate the run learned · value: of one event, None unless it was trained on revenue.
+    """
 
     def __init__(
         self,
@@ -80,9 +88,10 @@ class Optimizer:
         encoders: Encoders,
         meta: DatasetMeta,
         encoded: EncodedCatalogue,
+        value: EventValue | None = None,
     ) -> None:
         self.run, self.model, self.network, self.encoders = run, model, network, encoders
-        self.meta, self.encoded = meta, encoded
+        self.meta, self.encoded, self.value = meta, encoded, value
         self.catalogue = encoded.catalogue
 
     @cached_property
@@ -96,11 +105,13 @@ class Optimizer:
     def on(self, catalogue: Catalogue, meta: DatasetMeta | None = None) -> Optimizer:
         """The same run on another catalogue; elements and products it never saw fall back on content and features.
 
+        The reward stays that of the run, whatever `meta` says of another.
         Raises `UnknownIdError` where slots or their components are not those of the run.
         """
         _require_slots(self.catalogue.slots, catalogue.slots)
         encoded = encode_catalogue(catalogue, self.encoders, text_of(self.run))
-        return Optimizer(self.run, self.model, self.network, self.encoders, meta or self.meta, encoded)
+        meta = self.meta if meta is None else replace(meta, reward=self.meta.reward)
+        return Optimizer(self.run, self.model, self.network, self.encoders, meta, encoded, self.value)
 
     def with_rows(self, products: pl.DataFrame, elements: pl.DataFrame, rules: tuple[Rule, ...]) -> Optimizer:
         """The same run with further products, elements and rules after those of its catalogue; only they are encoded.
@@ -123,7 +134,7 @@ class Optimizer:
             np.concatenate([encoded.products, new.products]),
         )
         meta = replace(self.meta, rules=catalogue.rules)
-        return Optimizer(self.run, self.model, self.network, self.encoders, meta, grown)
+        return Optimizer(self.run, self.model, self.network, self.encoders, meta, grown, self.value)
 
     def of_status(self, status: pl.Series) -> Optimizer:
         """The same run with elements of another status [element]; nothing is encoded again."""
@@ -134,7 +145,7 @@ class Optimizer:
         """The same run deciding otherwise. catalogue: with the same elements and products, of other status or rules;
         nothing is encoded again."""
         encoded = replace(self.encoded, catalogue=catalogue)
-        made = Optimizer(self.run, self.model, self.network, self.encoders, self.meta, encoded)
+        made = Optimizer(self.run, self.model, self.network, self.encoders, self.meta, encoded, self.value)
         made.policy = self.policy.under(catalogue, decision, products)
         return made
 
@@ -180,6 +191,7 @@ class Optimizer:
         proposals = self.policy.propose(request, k, self.policy.rng("generate", product_id, seed))
         propensity = self.policy.decide(request).propensity(proposals.positions)
         attribution = self.policy.attribution(request, proposals.positions)
+        worth = None if self.value is None else self.value.of(product_id)
         low, high = attribution.interval()
         return [
             Proposal(
@@ -189,6 +201,7 @@ class Optimizer:
                 propensity=float(propensity[i]),
                 log_prob=float(proposals.log_prob[i]),
                 attribution=self._credits(proposals.rows[i], attribution, low, high, i),
+                expected_revenue=None if worth is None else float(proposals.click_probability[i]) * worth,
             )
             for i in range(len(proposals.rows))
         ]
@@ -252,7 +265,8 @@ def optimizer_of(run: RunFolder) -> Optimizer:
     network = generator_from(*run.load_arrays("generator"))
     encoders = Encoders.from_dict(run.read_json("encoders.json"))
     catalogue, meta = read_catalogue(run)
-    return Optimizer(run, model, network, encoders, meta, encode_catalogue(catalogue, encoders, text_of(run)))
+    value = EventValue.from_arrays(*run.load_arrays("value")) if "value" in run.info["measured"] else None
+    return Optimizer(run, model, network, encoders, meta, encode_catalogue(catalogue, encoders, text_of(run)), value)
 
 
 def load(run: str | Path) -> Optimizer:

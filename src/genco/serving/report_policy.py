@@ -106,5 +106,6 @@ def _rows(optimizer: Optimizer, rows: list[Joined]) -> LoggedRows:
         encoded.reward.astype(np.float64),
         np.ones(size),
         np.arange(size, dtype=np.float64),
+        np.ones(size),
     )
     return found.single()

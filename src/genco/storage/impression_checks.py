@@ -132,14 +132,16 @@ class ImpressionJoiner:
         values = np.where(missing, 0.0, values) if missing.any() else values
         if name == "revenue":
             notes.add(~np.isfinite(values), name, "finite", "a finite number is expected")
+            if self._meta.reward == name:
+                notes.add(values < 0, name, "amount", "a number from 0 is expected of a reward")
             return values
         whole = (values >= 0) & (values == np.floor(values)) & np.isfinite(values)
         notes.add(~whole, name, "count", "a whole number from 0 is expected")
         return values
 
     def _compare(self, counts: dict[str, Floats], notes: _Notes) -> None:
-        """No more clicks than impressions; nor conversions, where they are the reward."""
-        columns = ["num_clicks"] + (["num_conversions"] if self._meta.reward == "num_conversions" else [])
+        """No more clicks than impressions; nor conversions, where they are the reward or revenue is."""
+        columns = ["num_clicks"] + (["num_conversions"] if self._meta.reward != "num_clicks" else [])
         for name in columns:
             rule = f"at most the row's num_impressions is expected in {name}"
             shown = counts["num_impressions"]

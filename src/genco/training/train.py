@@ -5,6 +5,7 @@ encoders.json       how content, products and contexts become numbers
 reward_model.*      stage 2 (safetensors + description)       generator.*   stage 1
 elements.parquet    impressions and rewards of every logged element
 curves.json         learning curves of both stages
+value.*             where the reward is revenue: what one event of a product is worth
 progress.*          the generator's weights, optimiser and step while training is under way
 """
 
@@ -30,6 +31,7 @@ from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import BoundRewardModel
 from genco.storage.dataset import Dataset
 from genco.storage.duplicate_ids import duplicate_id_findings
+from genco.storage.revenue_log import rate_log
 from genco.storage.run_catalogue import keep_catalogue
 from genco.storage.runs import RunFolder
 from genco.storage.text import text_encoder
@@ -37,6 +39,7 @@ from genco.storage.violation import raise_first
 from genco.training.config import SplitConfig, TrainConfig
 from genco.training.generator_loop import GeneratorTraining
 from genco.training.proposal_tables import open_products, proposal_tables, rule_masks
+from genco.training.revenue import learn_value
 from genco.training.stage_two import StageTwo, fit_stage_two
 from genco.training.uncertainty import uncertainty_penalty
 from genco.training.warm_start import logged_choices, warm_start
@@ -57,6 +60,7 @@ def train(
 ) -> RunFolder:
     """Train both stages on `dataset` and write the run folder `out`.
 
+    Where the dataset's reward is revenue, both stages learn the rate of its events; the value of one is kept beside.
     `resume` continues an interrupted run to the same bits; `start_from` begins stage 1 from the generator of an earlier
     run (a new round with more feedback). Raises `CheckpointError` where `out` exists and neither `resume` nor
     `overwrite` is set, `DataError` and the like before anything is written, or with what was written taken back.
@@ -68,12 +72,16 @@ def train(
     if earlier is not None and earlier.finished:
         progress("finished", {"seconds": 0.0})
         return earlier
-    _require_rate(dataset)
     _require_generator(start_from, Path(out))
-    split = choose_split(dataset, config.split, checked_times(dataset))
+    rates = rate_log(dataset)
+    split = choose_split(rates, config.split, checked_times(rates))
+    value = learn_value(dataset, rates, split)
     run = RunFolder.create(*identity, resume=resume, overwrite=overwrite)
     try:
-        _train_stages(run, dataset, config, split, start_from, progress, started)
+        if value is not None:
+            run.save_arrays("value", *value[0].to_arrays())
+        measured = _train_stages(run, rates, config, split, start_from, progress, started)
+        run.finish(measured if value is None else {**measured, "value": value[1]})
     except GencoError:
         if earlier is None:
             run.discard()
@@ -89,8 +97,8 @@ def _train_stages(
     start_from: str | Path | None,
     progress: Progress,
     started: float,
-) -> None:
-    """Both stages into `run`; `started`: when, by `time.perf_counter`."""
+) -> dict[str, Any]:
+    """Both stages into `run`; returns what was measured. started: when, by `time.perf_counter`."""
     text = text_encoder(config.text, run.path.parent / ".genco-text-cache")
     stage_two = fit_stage_two(dataset, split, config.reward_model, text, config.seed, progress)
     _save_stage_two(run, stage_two)
@@ -100,29 +108,18 @@ def _train_stages(
     arrays, description = generator_arrays(weights)
     run.save_arrays("generator", arrays, description)
     run.write_json("curves.json", {"reward_model": list(stage_two.curve), "generator": curve})
-    run.finish(
-        {
-            "dataset": dataset.meta.name,
-            "genco_version": __version__,
-            "torch_version": torch.__version__,
-            "split_by": split.by,
-            "split_cut": split.cut,
-            "products_without_legal_combination": len(closed),
-            "seconds": time.perf_counter() - started,
-            "peak_rss_mib": peak_rss_mib(),
-            "impressions_per_second": stage_two.measured["rows_seen"] / max(stage_two.measured["seconds"], 1e-9),
-            "reward_model": stage_two.measured,
-        }
-    )
-
-
-def _require_rate(dataset: Dataset) -> None:
-    """Raise `DataError` where the reward is an amount: stage 2 learns the rate of events."""
-    if dataset.meta.reward == "revenue":
-        raise DataError(
-            f"{dataset.path / 'dataset.toml'}: `reward` should be num_clicks or num_conversions to train on, since the "
-            "reward model learns rates. Found `reward = revenue`."
-        )
+    return {
+        "dataset": dataset.meta.name,
+        "genco_version": __version__,
+        "torch_version": torch.__version__,
+        "split_by": split.by,
+        "split_cut": split.cut,
+        "products_without_legal_combination": len(closed),
+        "seconds": time.perf_counter() - started,
+        "peak_rss_mib": peak_rss_mib(),
+        "impressions_per_second": stage_two.measured["rows_seen"] / max(stage_two.measured["seconds"], 1e-9),
+        "reward_model": stage_two.measured,
+    }
 
 
 def _require_generator(start_from: str | Path | None, out: Path) -> None:

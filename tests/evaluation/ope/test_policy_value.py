@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from genco.errors import SupportError
+from genco.errors import DataError, SupportError
 from genco.evaluation.ope.interaction_share import interaction_share
 from genco.evaluation.ope.logged_rows import ALL, HELD_OUT, OTHER_DATA, read_log
 from genco.evaluation.ope.policy_value import policy_value
@@ -18,6 +19,7 @@ from genco.evaluation.ope.served import positions_of, served, weighted_draws
 from genco.policies.optimizer import Optimizer
 from genco.protocols import Truth
 from genco.runtime.additive_tables import AdditiveTables
+from genco.runtime.event_value import EventValue
 from genco.simulator.scenarios import SCENARIOS
 from genco.simulator.simulate import simulate
 from genco.storage.dataset import Dataset, open_dataset
@@ -187,3 +189,42 @@ def test_interaction_share_by_hand() -> None:
     assert interaction_share(AdditiveTables(own, factors, {})) == 0
     nothing = tuple(np.zeros(2, dtype=np.float32) for _ in range(2))
     assert interaction_share(AdditiveTables(nothing, factors, {})) == 0
+
+
+def test_revenue_rows_by_hand(pairs_optimizer: Optimizer, other: Dataset, tmp_path: Path) -> None:
+    """Ten impressions, four clicks, revenue 20: six impressions of nothing and four of 5."""
+    columns = {"num_impressions": 10, "num_clicks": 4, "revenue": 20.0}
+    log = paid(
+        other, tmp_path / "log", lambda log: log.head(1).with_columns(**{k: pl.lit(v) for k, v in columns.items()})
+    )
+    rows = read_log(pairs_optimizer, log, 10, 0, quiet).rows
+    assert list(zip(rows.reward, rows.count, strict=True)) == [(0.0, pytest.approx(6)), (5.0, pytest.approx(4))]
+
+
+def test_revenue_of_one_price_is_the_value_in_clicks_times_it(
+    pairs_optimizer: Optimizer, other: Dataset, tmp_path: Path
+) -> None:
+    worth_three = copy(pairs_optimizer)
+    worth_three.value = EventValue(3.0, {})
+    log = paid(other, tmp_path / "log", lambda log: log.head(40_000).with_columns(revenue=3.0 * pl.col("num_clicks")))
+    clicks = open_dataset(log.path)
+    clicks.meta = replace(log.meta, reward="num_clicks")
+    paid_value, click_value = policy_value(worth_three, log), policy_value(worth_three, clicks)
+    assert paid_value["verdict"] == click_value["verdict"]
+    for name in NAMES:
+        assert paid_value[f"{name}.value"] == pytest.approx(3 * click_value[f"{name}.value"])
+        for end in ("low", "high", "difference_low", "difference_high"):
+            assert paid_value[f"{name}.{end}"] == pytest.approx(3 * click_value[f"{name}.{end}"], rel=0.02, abs=1e-3)
+
+
+def test_revenue_needs_a_run_trained_on_it(pairs_optimizer: Optimizer, other: Dataset, tmp_path: Path) -> None:
+    log = paid(other, tmp_path / "log", lambda log: log.head(10).with_columns(revenue=1.0 * pl.col("num_clicks")))
+    with pytest.raises(DataError, match=r"a run trained on it is expected. Found 'num_clicks'"):
+        policy_value(pairs_optimizer, log)
+
+
+def paid(dataset: Dataset, folder: Path, change: Any) -> Dataset:
+    """The dataset with its log changed and revenue as its reward."""
+    changed = rewritten(dataset, folder, change)
+    changed.meta = replace(changed.meta, reward="revenue")
+    return changed

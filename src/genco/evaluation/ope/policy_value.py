@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genco.errors import DataError, SupportError
 from genco.evaluation.logged import predict
@@ -22,6 +23,7 @@ from genco.evaluation.ope.terms import Terms
 from genco.policies.optimizer import Optimizer
 from genco.rng import stream
 from genco.storage.dataset import Dataset
+from genco.storage.revenue_log import is_revenue
 
 Progress = Callable[[str, dict[str, float]], None]
 MAIN = "doubly_robust"
@@ -67,11 +69,11 @@ def policy_value(
     """Value of the decision policy on logged rows with propensities, as flat dotted keys.
 
     Rows are sampled from those the run was not trained on, where it held some out. Raises `SupportError` where no row
-    has a propensity, the effective sample size is too low, or weights do not average 1; `DataError` for a reward that
-    is not a count.
+    has a propensity, the effective sample size is too low, or weights do not average 1; `DataError` for revenue where
+    the run was not trained on it.
     """
-    if dataset.meta.reward == "revenue":
-        raise DataError(f"Off-policy evaluation needs a reward that counts successes. Found {dataset.meta.reward!r}.")
+    if is_revenue(dataset) and optimizer.value is None:
+        raise DataError(f"To evaluate on revenue, a run trained on it is expected. Found {optimizer.meta.reward!r}.")
     progress = progress or (lambda stage, values: None)
     optimizer = optimizer.on(dataset.catalogue, dataset.meta)
     log = read_log(optimizer, dataset, num_rows, seed, progress)
@@ -93,7 +95,7 @@ def policy_value(
         "mean_weight_se": support.mean_weight_error,
         "logging_policy.value": float(rows.count @ rows.reward / rows.count.sum()),
     }
-    for name, found in _estimates(optimizer, rows, told).items():
+    for name, found in _estimates(optimizer, rows, told, _worth(optimizer, dataset, rows)).items():
         result |= _reported(name, found)
     if result["clipped_ips.verdict"] == WORSE:  # it leaves out rewards, so only what it finds better is so
         result["clipped_ips.verdict"] = CANNOT_TELL
@@ -104,17 +106,27 @@ def policy_value(
     return {"verdict": result[f"{MAIN}.verdict"], "verdict_by": MAIN} | result
 
 
-def _estimates(optimizer: Optimizer, rows: LoggedRows, told: Served) -> dict[str, Estimate]:
-    """Every estimator but the pseudo-inverse, by name."""
-    predicted = predict(optimizer, rows.product, rows.combination, rows.context)[1].astype(np.float64)
+def _worth(optimizer: Optimizer, dataset: Dataset, rows: LoggedRows) -> NDArray[np.float64] | float:
+    """What the model expects of one event [row]: 1 where events are what counts."""
+    if optimizer.value is None or not is_revenue(dataset):
+        return 1.0
+    return optimizer.value.of_many(optimizer.catalogue.products["product_id"])[rows.product]
+
+
+def _estimates(
+    optimizer: Optimizer, rows: LoggedRows, told: Served, worth: NDArray[np.float64] | float
+) -> dict[str, Estimate]:
+    """Every estimator but the pseudo-inverse, by name. worth: of one event of the row's product [row]."""
+    predicted = predict(optimizer, rows.product, rows.combination, rows.context)[1].astype(np.float64) * worth
+    expected = told.expected * worth
     weighing = (rows.propensity, told.evaluation_prob, rows.reward)
     terms = {
         "ips": IPS().terms(*weighing, rows.count),
         "snips": SNIPS().terms(*weighing, rows.count),
         "clipped_ips": ClippedIPS().terms(*weighing, rows.count),
-        "direct_method": DirectMethod().terms(told.expected, rows.count),
-        "doubly_robust": DoublyRobust().terms(*weighing, predicted, told.expected, rows.count),
-        "switch_dr": SwitchDR().terms(*weighing, predicted, told.expected, rows.count),
+        "direct_method": DirectMethod().terms(expected, rows.count),
+        "doubly_robust": DoublyRobust().terms(*weighing, predicted, expected, rows.count),
+        "switch_dr": SwitchDR().terms(*weighing, predicted, expected, rows.count),
     }
     return {name: estimate(each, rows.reward) for name, each in terms.items()}
 
