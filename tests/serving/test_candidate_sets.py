@@ -17,7 +17,8 @@ from tests.kits.running_service import InProcess, error_code
 
 from genco.serving.additions import AddedElement
 from genco.serving.candidate_sets import CandidateSet, keep, read_sets
-from genco.serving.changes import BlockElement, PinElement
+from genco.serving.changes import BlockElement, PinElement, SetStatus
+from genco.serving.control_store import insert_change
 from genco.serving.export import export_log
 from genco.serving.learner import Learner
 from genco.serving.store import open_store
@@ -113,6 +114,20 @@ def test_rules_and_controls_hold_for_candidates_brought_along(running: InProcess
     assert shown(running.decide(name, **titles({"id": own})))[0] == own
     controls.undo(pin.number, "user:ann")
     assert shown(running.decide(name, **titles()))[0] in {"t0", "t1", "t2"}
+
+
+def test_a_blocked_element_that_the_run_lacks_is_not_shown_again(run: Path, tmp_path: Path) -> None:
+    """It was blocked while another run was served, which had it."""
+    store = open_store(str(tmp_path / "store.db"))
+    with store.begin() as connection:
+        insert_change(connection, SetStatus(element_ids=("t1",), status="blocked"), None, "user:ann", 1, 1)
+    store.dispose()
+    with InProcess(run, str(tmp_path / "store.db"), rate_per_second=1e6, timeout_ms=5_000) as running:
+        made = [running.decide(first(running), **titles(), explain=not number) for number in range(40)]
+        assert {shown(answer)[0] for answer in made} <= {"t0", "t2"} and made[0]["attribution"] is not None
+        only = {"slots": [{"id": "title", "candidates": [TITLES[1]]}]}
+        refused = running.client.post("/v1/decide", json={"product_id": first(running), **only})
+        assert (refused.status_code, error_code(refused)) == (422, "no_legal_combination")
 
 
 def test_what_cannot_be_brought_along(running: InProcess) -> None:

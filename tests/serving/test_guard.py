@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 from tests.kits.other_run import other_run
-from tests.kits.running_service import InProcess, RunningService
+from tests.kits.running_service import InProcess, RunningService, error_code
 from tests.kits.service_rows import decision
 
 from genco.serving.guard import Guard
@@ -129,6 +129,19 @@ def test_stages_go_on_by_themselves(pairs_run: RunFolder, second: Path, tmp_path
         fill(running, rows("c", running.service.clock.now(), 3, CANDIDATE), [])
         guard.round()
         assert live.serving.rollout is None and live.version.version == candidate
+
+
+def test_a_rollout_rests_while_the_model_does_not_choose(pairs_run: RunFolder, second: Path, tmp_path: Path) -> None:
+    """Begun online, the service started again in another mode: its decisions say nothing of the candidate."""
+    store = str(tmp_path / "s.db")
+    with InProcess(pairs_run.path, store, **QUIET) as running:
+        begin(running, second, stages=(1.0, 100.0), minutes=0, min_decisions=0)
+    with InProcess(pairs_run.path, store, mode="apprentice", **QUIET) as running:
+        assert not Guard(running.service).round()
+        under_way = running.service.live.serving.rollout
+        assert under_way is not None and under_way.stage == 0
+        refused = running.client.post("/v1/models/retrain", json={"then": "stage"})
+        assert (refused.status_code, error_code(refused)) == (409, "not_online")
 
 
 def test_a_restart_reads_the_stage_again(pairs_run: RunFolder, second: Path, store_url: str) -> None:

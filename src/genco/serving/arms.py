@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genco.data.catalogue import APPROVED
 from genco.policies.optimizer import Optimizer
 from genco.serving.errors import ApiError
 from genco.serving.event_ids import EventIds
@@ -33,7 +34,9 @@ def warmed_arm(
     state: CatalogueState,
 ) -> Arm:
     """The arm as it answers in a state of the catalogue. base, optimizer: with the state's additions."""
-    model = ServedModel(governed(optimizer, state.controls), state.version)
+    withheld = frozenset(name for name, status in state.controls.statuses.items() if status != APPROVED)
+    withheld -= optimizer.catalogue.element_rows.keys()
+    model = ServedModel(governed(optimizer, state.controls), state.version, withheld)
     model.warm_up()
     return Arm(version, loaded, base, optimizer, model)
 

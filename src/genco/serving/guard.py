@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from genco.serving.alarms import open_alarms, raise_alarm
 from genco.serving.arm_evidence import ArmEvidence
 from genco.serving.audit import note
+from genco.serving.decider import ONLINE
 from genco.serving.guardrails import Breach, Evidence, Limits, breaches
 from genco.serving.rollout import Rollout
 from genco.serving.service import Service
@@ -65,7 +66,7 @@ class Guard:
         now = service.clock.now()
         if broken:
             self._end(under_way, broken, now)
-        elif under_way.is_due(now, int(evidence.decisions[1].sum())):
+        elif service.config.mode == ONLINE and under_way.is_due(now, int(evidence.decisions[1].sum())):
             service.live.advance(under_way.started_from)  # its name stays while it learns
         return broken
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from genco.errors import GencoError
 from genco.serving.alarms import RETRAINING_FAILED, raise_alarm
 from genco.serving.audit import note
+from genco.serving.decider import ONLINE
 from genco.serving.errors import ApiError
 from genco.serving.rollout import Plan
 from genco.serving.service import Service
@@ -74,8 +75,12 @@ class Jobs:
     def retrain(self, then: str, actor: str) -> int:
         """Begin to train on the log; the run is registered, and rolled out in stages where `then` says so.
 
-        Returns the job's number. Raises `ApiError` 409 while another job runs.
+        Returns the job's number. Raises `ApiError` 409 while another job runs, and for a rollout unless the mode is
+        online.
         """
+        mode = self._service.config.mode
+        if then == STAGE and mode != ONLINE:
+            raise ApiError(409, "not_online", f"Only in mode online do two models answer. Found {mode}.")
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
                 raise ApiError(409, "job_running", "Another job is running.")

@@ -47,9 +47,11 @@ class Question:
 
 
 class ServedModel:
-    """optimizer: under the controls of `catalogue_version`."""
+    """optimizer: under the controls of `catalogue_version` · withheld: elements that may not be shown, though the
+    catalogue lacks them, so that a request cannot bring them along."""
 
-    def __init__(self, optimizer: Optimizer, catalogue_version: int) -> None:
+    def __init__(self, optimizer: Optimizer, catalogue_version: int, withheld: frozenset[str] = frozenset()) -> None:
+        self.withheld = withheld
         self.optimizer, self.catalogue_version = optimizer, catalogue_version
         self.policy = optimizer.policy
         self.version = self.policy.version

@@ -65,6 +65,7 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
     held_out = actor is not None and service.ids.holds_out(actor, service.config.holdout)
     arm = None if held_out else serving.arm_of(service.ids, actor or event_id)
     served = serving.model(arm)
+    ask = _without(ask, served.withheld)
     brought = candidate_set_of(ask.product_id, ask.slots, served.catalogue) if ask.slots else None
     model = served if brought is None else await asyncio.to_thread(served.with_candidates, ask.product_id, brought)
     question = _question(model, ask) if brought is None else _question(model, _within(ask, model, served))
@@ -98,6 +99,20 @@ def _question(model: ServedModel, ask: DecideRequest) -> Question:
     return model.question(ask.product_id, ask.context, pinned, ask.excluded, narrowed)
 
 
+def _without(ask: DecideRequest, withheld: frozenset[str]) -> DecideRequest:
+    """The request without candidates that may not be shown."""
+    if not withheld or not ask.slots:
+        return ask
+    return ask.model_copy(
+        update={
+            "slots": [
+                slot.model_copy(update={"candidates": [entry for entry in slot.candidates if entry.id not in withheld]})
+                for slot in ask.slots
+            ]
+        }
+    )
+
+
 def _within(ask: DecideRequest, model: ServedModel, whole: ServedModel) -> DecideRequest:
     """The request without names that only the whole catalogue has: they cannot be shown here anyway."""
 
@@ -125,6 +140,7 @@ def _explained_now(service: Service, ask: DecideRequest, made: DecideAnswer) -> 
     served = tuple(slot.element_id for slot in made.slots)
     if model is None:
         return made
+    ask = _without(ask, model.withheld)
     brought = candidate_set_of(ask.product_id, ask.slots, model.catalogue)
     if brought is not None:
         whole, model = model, model.with_candidates(ask.product_id, brought)
