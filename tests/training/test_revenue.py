@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from tests.kits.command_line import genco, genco_json
 from tests.kits.revenue_dataset import CONVERSIONS, revenue_dataset
+from tests.kits.small_dataset import small_meta
 
 from genco.benchmarks.run_report import report_page
 from genco.drawings.pictures import Pictures
@@ -17,6 +18,7 @@ from genco.errors import DataError
 from genco.evaluation.evaluate import evaluate
 from genco.evaluation.report_data import report_data
 from genco.policies.optimizer import load
+from genco.runtime.decision import ProductDecisions
 from genco.storage.dataset import Dataset
 from genco.storage.runs import RunFolder
 from genco.training.config import config_from
@@ -64,6 +66,26 @@ def test_expected_revenue_is_rate_times_value(run: RunFolder) -> None:
         for proposal in optimizer.generate(product, k=2):
             assert proposal.expected_revenue == proposal.click_probability * optimizer.value.of(product)
             assert proposal.to_dict()["expected_revenue"] == proposal.expected_revenue
+
+
+def test_the_value_goes_along_to_other_catalogues(run: RunFolder) -> None:
+    """Other statuses, the same data again, a further product: that is worth what products are worth on average."""
+    optimizer = load(run.path)
+    own = optimizer.catalogue
+    same = [
+        optimizer.of_status(own.elements["status"]),
+        optimizer.on(own, small_meta(reward="revenue")),
+        optimizer.under(own, optimizer.policy.decision, ProductDecisions()),
+    ]
+    expected = optimizer.generate("p1", k=1)[0].expected_revenue
+    assert expected is not None and expected > 0
+    assert [other.generate("p1", k=1)[0].expected_revenue for other in same] == [expected] * 3
+    assert same[1].meta.reward == "num_conversions"
+    title = own.elements.filter(element_id="t1").with_columns(element_id=pl.lit("t9"), product_id=pl.lit("p9"))
+    grown = optimizer.with_rows(own.products.head(1).with_columns(product_id=pl.lit("p9")), title, ())
+    new = grown.generate("p9", k=1)[0]
+    assert optimizer.value is not None
+    assert new.expected_revenue == new.click_probability * optimizer.value.overall
 
 
 class ImpatienceError(Exception):
