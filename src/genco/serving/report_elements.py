@@ -42,8 +42,8 @@ def _counts(optimizer: Optimizer, shown: Sequence[ShownCombination]) -> tuple[ND
     counts = np.zeros((2, optimizer.catalogue.num_elements), dtype=np.int64)
     for entry in shown:
         known = [rows[name] for name in entry.combination if name in rows]
-        counts[0, known] += entry.impressions
-        counts[1, known] += entry.clicks
+        np.add.at(counts[0], known, entry.impressions)
+        np.add.at(counts[1], known, entry.clicks)
     return counts[0], counts[1]
 
 
