@@ -60,12 +60,18 @@ def test_a_twin_scores_like_its_original(card_optimizer: Optimizer) -> None:
     small = alone(card_optimizer, 0, twin)
     name = str(catalogue.elements["element_id"][original])
     found, bound = legal(small, 0), small.policy.bound
-    mean = float(card_optimizer.policy.bound.element_mean[original])
+    row = small.catalogue.element_rows["twin"]
+    beyond = float(
+        card_optimizer.policy.bound.element_mean[original] - bound.element_mean[row]
+    )  # what texts do not share
     for combination, uplift in found.items():
         if combination[0] == "twin":
-            assert uplift + mean == pytest.approx(found[(name, *combination[1:])], abs=1e-4)
-    row = small.catalogue.element_rows["twin"]
-    assert bound.element_var[row] == bound.model.element_variance and bound.element_var[-1] == 0
+            assert uplift + beyond == pytest.approx(found[(name, *combination[1:])], abs=1e-4)
+    # what its own id would add is unknown; what equal texts share is known a little
+    assert (
+        bound.element_var[small.catalogue.element_rows[name]] < bound.element_var[row] <= bound.model.element_variance
+    )
+    assert bound.element_var[-1] == 0
 
 
 def test_shares_and_pauses_of_the_product_hold(card_optimizer: Optimizer) -> None:

@@ -14,7 +14,7 @@ NONE = np.zeros((2, 1), dtype=np.int64)
 
 
 def counts(flows: dict[tuple[int, str], Flow], until: int) -> Counts:
-    return Counts(until, NONE, NONE, NONE, NONE, NONE[:, 0], flows)
+    return Counts(until, NONE, NONE, NONE, NONE, NONE[:, 0], flows, NONE, [])
 
 
 def test_the_lift_and_its_interval_by_hand() -> None:
