@@ -1,7 +1,7 @@
 """How many decisions of one actor are learned: no single visitor, or script, may move the model by much.
 
-Whether a decision counts is known before its outcome, from the log alone: rewards of what counts stay unbiased, and the
-answer is the same after a restart and in both arms of a rollout.
+Whether a decision counts is known before its outcome, from the log alone: none is chosen by what was clicked on it,
+busy actors just weigh less, and the answer is the same after a restart and in both arms of a rollout.
 """
 
 from __future__ import annotations
