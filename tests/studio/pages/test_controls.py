@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 from tests.kits.running_service import RunningService
 from tests.kits.studio_client import StudioClient
 from tests.kits.studio_pages import check_page
 
 from genco.data.catalogue import Catalogue
 from genco.storage.runs import RunFolder
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 DRAWS = 25
 Rows = list[dict[str, Any]]
@@ -52,11 +50,11 @@ def test_an_element_is_stopped_with_one_click_and_comes_back_with_another(
 def test_the_preview_follows_the_form(page: Page, catalogue: Catalogue) -> None:
     product, element = owned(catalogue)
     page.goto(f"/studio/controls?product={product}&action=share&element={element}")
-    assert page.get_by_text("Fill in the form").is_visible()
+    expect(page.get_by_text("Fill in the form")).to_be_visible()
     page.get_by_label("Share in percent").fill("30")
     page.get_by_label("Share in percent").blur()
     page.get_by_role("button", name="Apply now").wait_for()
-    assert page.get_by_role("heading", name="at least 30.0% of impressions").is_visible()
+    expect(page.get_by_role("heading", name="at least 30.0% of impressions")).to_be_visible()
 
 
 def test_every_control_is_obeyed_at_once_and_undone(client: StudioClient) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+from playwright.sync_api import Page, expect
 from tests.kits.running_service import RunningService
 
 from genco.data.catalogue import Catalogue
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 
 def test_three_clicks_from_the_overview(page: Page, studio: RunningService, catalogue: Catalogue) -> None:
@@ -26,11 +23,13 @@ def test_three_clicks_from_the_overview(page: Page, studio: RunningService, cata
     page.get_by_role("link", name="the products with most traffic").click()
     page.locator(f"tbody a[href='/studio/product?id={product}']").click()
     first = page.locator("article.card").first
-    assert first.locator(".why li").count() >= 1 and first.locator(".waterfall").is_visible(), "why it wins"
+    expect(first.locator(".why li").first, "why it wins").to_be_visible()
+    expect(first.locator(".waterfall")).to_be_visible()
     replace = page.locator(".tile", has=page.get_by_role("heading", name="Replace first")).get_by_role("link")
     name = replace.inner_text()
     replace.click()
-    assert "/studio/controls" in page.url and name.strip("“”") in page.locator("main").inner_text(), "how to stop it"
+    page.wait_for_url("**/studio/controls**")
+    expect(page.locator("main"), "how to stop it").to_contain_text(name.strip("“”"))
 
 
 def test_updates_stop_when_told_to(page: Page) -> None:
@@ -51,7 +50,7 @@ def test_updates_stop_when_told_to(page: Page) -> None:
 def test_a_page_on_paper_has_no_controls(page: Page) -> None:
     page.emulate_media(media="print")
     page.goto("/studio/product?id=p00001")
-    assert page.locator("article.card").first.is_visible()
+    expect(page.locator("article.card").first).to_be_visible()
     for left_out in ("nav.side", ".tools", ".filters"):
         assert not page.locator(left_out).first.is_visible()
     assert page.pdf()[:4] == b"%PDF"

@@ -37,5 +37,5 @@ def test_how_to_stop_an_element(page: Page, studio: RunningService, product: str
     page.get_by_text("Done.", exact=True).wait_for()
     assert element not in shown()
     page.get_by_role("button", name="Undo").click()
-    page.get_by_text("Done.", exact=True).wait_for()
+    page.get_by_text("No change is in force").wait_for()
     assert page.request.get(f"/studio/controls.json?product={product}").json()["acts"] == []

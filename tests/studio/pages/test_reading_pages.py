@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Page, expect
 from tests.kits.hostile import HOSTILE_ID, HOSTILE_LINKS
 from tests.kits.running_service import RunningService
 from tests.kits.studio_pages import check_page
@@ -14,9 +15,6 @@ from genco.data.catalogue import Catalogue
 from genco.serving.reports import shown_combinations, shown_elements
 from genco.serving.store import open_store
 from genco.studio.pages.pictures import STAND_IN
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 
 @pytest.fixture(scope="module")
@@ -110,18 +108,18 @@ def test_searching_filtering_and_sorting_products(page: Page, shown: int) -> Non
     page.keyboard.type("P00003")
     page.keyboard.press("Enter")
     page.wait_for_url("**/products?search=P00003")
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="Clear").click()
-    assert page.locator("tbody tr").count() == 13
+    expect(page.locator("tbody tr")).to_have_count(13)
     page.get_by_label("State").select_option("cold")
     page.wait_for_url("**state=cold**")
-    assert page.locator("tbody tr").count() == 8
+    expect(page.locator("tbody tr")).to_have_count(8)
     cold = twin(page, "/studio/products.json?sort=product_id&ascending=true&state=cold")
     names = [row["product_id"] for row in cold["rows"]]
     assert names == sorted(names) and cold["states"] == {"cold": 8, "learning": 5, "settled": 0}
     page.goto("/studio/products")
     page.get_by_role("link", name="clicks", exact=True).click()
-    assert page.locator("th[aria-sort]").inner_text().startswith("clicks")
+    expect(page.locator("th[aria-sort]")).to_contain_text("clicks")
     clicks = [row["clicks"] for row in twin(page, "/studio/products.json?sort=clicks")["rows"]]
     assert clicks == sorted(clicks, reverse=True)
 
@@ -225,7 +223,7 @@ def test_the_keyboard_reaches_everything(page: Page) -> None:
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     page.keyboard.press("?")
-    assert page.locator("#shortcuts").is_visible()
+    expect(page.locator("#shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("t")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
