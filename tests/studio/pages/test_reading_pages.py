@@ -133,9 +133,7 @@ def test_switching_an_element_by_hand(page: Page, catalogue: Catalogue) -> None:
     assert other is not None
     with page.expect_response("**/product/by-hand?**"):
         select.select_option(other)
-    page.wait_for_function(
-        "before => document.querySelector('#by-hand .score .big').textContent !== before", arg=before
-    )
+    expect(hand.locator(".score .big")).not_to_have_text(before)
     said = twin(page, f"/studio/product/by-hand.json?id=p00002&slot.0={other}")
     shown = said["combination"]
     total = shown["appeal"] + shown["calibration"]
@@ -172,7 +170,11 @@ def test_pictures_come_from_the_dataset_only(page: Page, catalogue: Catalogue) -
     assert good.ok and good.headers["content-type"] == "image/png"
     assert page.request.get("/studio/picture?element=nobody").status == 404
     page.goto("/studio/product?id=p00002")
-    page.wait_for_function("[...document.querySelectorAll('.card img')].every(i => i.complete && i.naturalWidth)")
+    images = page.locator(".card img").all()
+    assert images
+    for image in images:
+        expect(image).to_have_js_property("complete", True)
+        expect(image).not_to_have_js_property("naturalWidth", 0)
 
 
 def test_hostile_words_and_links_do_nothing(page: Page) -> None:
