@@ -18,7 +18,7 @@ from genco.data.catalogue import Catalogue
 from genco.errors import ConfigError
 from genco.runtime.legal_space_building import Choices, build_choices, why_empty
 from genco.runtime.listed import Listed
-from genco.runtime.pairwise import Pairwise
+from genco.runtime.pairwise import Exchanges, Pairwise
 from genco.runtime.rule_book import RuleBook
 
 __all__ = ["LegalSpace", "RuleBook", "legal_space"]
@@ -63,6 +63,12 @@ class LegalSpace:
     def compatible(self) -> Mapping[tuple[int, int], Bools]:
         """(c, c') with c < c' -> bool [n_c, n_c'] of the pairs of slots that carry a rule. Nothing under `only`."""
         return self.rules.compatible if isinstance(self.rules, Pairwise) else {}
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """(c, c') with c < c' whose elements may have to change places, as no element may stand in both -> where each
+        candidate of c stands in c' [n_c], and each of c' in c [n_c'], -1 = nowhere. Nothing under `only`."""
+        return self.rules.exchanges if isinstance(self.rules, Pairwise) else {}
 
     @property
     def only(self) -> Positions | None:

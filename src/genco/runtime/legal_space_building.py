@@ -44,7 +44,7 @@ def build_choices(catalogue: Catalogue, product: int, rules: Sequence[BoundRule]
             pairs.allow(bound.slots, bound.pairs(product))
         elif isinstance(bound.rule, Distinct):
             pairs.distinct(bound.slots)
-    pairwise = Pairwise(sizes, *pairs.tables())
+    pairwise = Pairwise(sizes, *pairs.tables(), pairs.exchanges)
     lists = [bound.rows for bound in between if isinstance(bound.rule, Only)]
     if lists:
         return tuple(candidates), Listed(sizes, _listed(candidates, lists, pairwise))
@@ -59,6 +59,7 @@ class _PairTables:
         self._orders = [np.argsort(rows, kind="stable") for rows in candidates]
         self._taken: dict[Pair, list[tuple[NDArray[np.intp], NDArray[np.intp]]]] = {}
         self._allowed: dict[Pair, Bools] = {}
+        self.exchanges: dict[Pair, tuple[Rows, Rows]] = {}
 
     def positions(self, slot: int, rows: Rows) -> NDArray[np.intp]:
         """Position of each element row among the candidates of `slot`; -1 = not there."""
@@ -84,8 +85,11 @@ class _PairTables:
     def distinct(self, slots: Sequence[int]) -> None:
         """No element in two of `slots`, the empty element excepted."""
         for c, d in combinations(slots, 2):
-            shared = np.where(self._candidates[c] == EMPTY, -1, self.positions(d, self._candidates[c]))
-            self._take((c, d), np.arange(len(shared)), shared)
+            there, back = self.positions(d, self._candidates[c]), self.positions(c, self._candidates[d])
+            shared = np.where(self._candidates[c] == EMPTY, -1, there)
+            if (shared >= 0).any():
+                self._take((c, d), np.arange(len(shared)), shared)
+                self.exchanges[c, d] = there.astype(np.int32), back.astype(np.int32)
 
     def allow(self, slots: Sequence[int], pairs: Rows) -> None:
         """Only the pairs [pair, 2] of element rows in the two `slots`."""

@@ -21,6 +21,7 @@ Positions = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 Pair = tuple[int, int]
 Domains = dict[int, Bools]
+Exchanges = Mapping[Pair, tuple[Positions, Positions]]
 CHUNK = 4_096
 
 
@@ -29,13 +30,15 @@ class Pairwise:
     """Legal are the combinations whose pairs are compatible and whose candidates are allowed.
 
     sizes: number of candidates of each slot · compatible: (c, c') with c < c' -> [n_c, n_c'] · removes: (c, c') in
-    either order -> at most how many candidates of c' one candidate of c rules out · allowed: slot -> [n_c], absent =
-    all · search: shared by all restrictions of one space.
+    either order -> at most how many candidates of c' one candidate of c rules out · exchanges: (c, c') with c < c' that
+    share candidates which may not stand in both -> where each candidate of c stands in c' [n_c], and each of c' in c
+    [n_c'], -1 = nowhere · allowed: slot -> [n_c], absent = all · search: shared by all restrictions of one space.
     """
 
     sizes: tuple[int, ...]
     compatible: Mapping[Pair, Bools]
     removes: Mapping[Pair, int]
+    exchanges: Exchanges = field(default_factory=dict)
     allowed: Mapping[int, Bools] = field(default_factory=dict)
     search: CompletionSearch | None = None
 

@@ -31,8 +31,9 @@ def coordinate_ascent(
 ) -> tuple[Positions, Floats]:
     """Climb from legal `positions` [K, slot] until no single legal change improves; all K at once.
 
-    Returns the fixed points [K, slot] and their scores [K]. Changes that gain next to nothing (1e-6 of the scores'
-    size) are left alone, so that rounding never makes it run in circles.
+    Nor does any legal exchange between two slots that no element may fill together (`LegalSpace.exchanges`), which
+    single changes cannot make. Returns the fixed points [K, slot] and their scores [K]. Changes that gain next to
+    nothing (1e-6 of the scores' size) are left alone, so that rounding never makes it run in circles.
     """
     positions = positions.astype(np.int32)
     chosen, rows = tables.chosen_factors(positions), np.arange(len(positions))
@@ -54,8 +55,26 @@ def coordinate_ascent(
                 positions[:, slot] = np.where(better, best, now)
                 tables.choose(chosen, slot, positions[:, slot])
         if unmoved == tables.num_slots:
-            break
+            if not space.exchanges or not _exchange(tables, space, positions, least):
+                break
+            chosen, unmoved = tables.chosen_factors(positions), 0
     return positions, score(tables, positions)
+
+
+def _exchange(tables: AdditiveTables, space: LegalSpace, positions: Positions, least: float) -> bool:
+    """Let two slots exchange their elements in every row of `positions` [K, slot] where that gains more than `least`,
+    the best two of each row, in place. Returns whether any did."""
+    tried = np.repeat(positions[None], 1 + len(space.exchanges), axis=0)
+    for changed, ((c, d), (there, back)) in zip(tried[1:], space.exchanges.items(), strict=True):
+        changed[:, c], changed[:, d] = back[positions[:, d]], there[positions[:, c]]
+    flat = tried.reshape(-1, positions.shape[1])
+    legal = np.flatnonzero(space.is_legal(flat))
+    values = np.full(tried.shape[:2], -np.inf, dtype=np.float32)
+    values.ravel()[legal] = score(tables, flat[legal])
+    best = values.argmax(axis=0)
+    better = np.flatnonzero(values.max(axis=0) > values[0] + least)
+    positions[better] = tried[best[better], better]
+    return len(better) > 0
 
 
 def beam(tables: AdditiveTables, space: LegalSpace, width: int) -> Positions:
