@@ -16,8 +16,8 @@ def test_members_and_pools_are_those_of_the_catalogue(card: Dataset) -> None:
         assert index.largest_pool[product] == max(pools)
         for part in range(len(catalogue.components)):
             mine = (catalogue.element_product == product) & (catalogue.element_component == part)
-            assert index.members(product, part).tolist() == np.flatnonzero(mine).tolist()
-            assert len(index.members(-1, part)) == 0
+            assert catalogue.members(product, part).tolist() == np.flatnonzero(mine).tolist()
+            assert len(catalogue.members(-1, part)) == 0
         owned = np.flatnonzero(catalogue.element_product == product)
         assert sorted(index.of_product(product).tolist()) == owned.tolist()
 

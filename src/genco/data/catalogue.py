@@ -21,6 +21,7 @@ APPROVED, PENDING, BLOCKED = "approved", "pending", "blocked"
 STATUSES = (APPROVED, PENDING, BLOCKED)
 PRODUCT_COLUMNS = ("product_id",)
 ELEMENT_COLUMNS = ("element_id", "product_id", "component", "text", "image_uri", "status")
+_KEPT = ("product_rows", "element_rows", "element_product", "components", "element_component", "_grouped")
 
 Rows = NDArray[np.int32]
 
@@ -46,7 +47,7 @@ class Catalogue:
     def under(self, status: pl.Series, rules: tuple[Rule, ...]) -> Catalogue:
         """The same products and elements, of another status [element] and under other rules; indexes are kept."""
         made = replace(self, elements=self.elements.with_columns(status.alias("status")), rules=rules)
-        for name in ("product_rows", "element_rows", "element_product", "components", "element_component"):
+        for name in _KEPT:
             vars(made)[name] = getattr(self, name)
         return made
 
@@ -97,32 +98,27 @@ class Catalogue:
         return (self.elements["status"] == APPROVED).to_numpy()
 
     @cached_property
-    def _pools(self) -> tuple[dict[tuple[int, int], Rows], dict[int, Rows]]:
-        """Approved element rows by (product row, component), and those shared by all products by component."""
-        rows = np.flatnonzero(self.element_approved & (self.element_component >= 0)).astype(np.int32)
-        order = np.lexsort((rows, self.element_component[rows], self.element_product[rows]))
-        rows = rows[order]
-        keys = np.stack([self.element_product[rows], self.element_component[rows]], axis=1)
-        starts = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=keys[:1] - 1) != 0, axis=1))
-        own: dict[tuple[int, int], Rows] = {}
-        shared: dict[int, Rows] = {}
-        for start, stop in zip(starts, [*starts[1:], len(rows)][: len(starts)], strict=True):
-            product, component = int(keys[start, 0]), int(keys[start, 1])
-            if product < 0:
-                shared[component] = rows[start:stop]
-            else:
-                own[product, component] = rows[start:stop]
-        return own, shared
+    def _grouped(self) -> tuple[Rows, NDArray[np.int64]]:
+        """Element rows in order of product (shared ones first) and component, and where each group starts."""
+        groups = len(self.components) + 1
+        keys = (self.element_product.astype(np.int64) + 1) * groups + self.element_component + 1
+        sizes = np.bincount(keys, minlength=(self.num_products + 1) * groups)
+        return np.argsort(keys, kind="stable").astype(np.int32), np.concatenate([[0], np.cumsum(sizes)])
+
+    def members(self, product: int, component: int) -> Rows:
+        """Element rows of a product (-1 = shared by all) and index of a component, whatever their status, ascending."""
+        order, starts = self._grouped
+        group = (product + 1) * (len(self.components) + 1) + component + 1
+        return order[int(starts[group]) : int(starts[group + 1])]
 
     def pool(self, product: int, slot: int) -> Rows:
         """Approved element rows of the slot's component for the product (ascending), before any rule.
 
         Shared elements come last; the empty element is not in it.
         """
-        own, shared = self._pools
         component = self.components.index(self.slots[slot].component)
-        none = np.empty(0, dtype=np.int32)
-        return np.concatenate([own.get((product, component), none), shared.get(component, none)])
+        rows: Rows = np.concatenate([self.members(product, component), self.members(-1, component)])
+        return rows[self.element_approved[rows]]
 
     def candidates(self, product: int, slot: int) -> Rows:
         """`pool`, with `EMPTY` appended where the slot is not required. Rules are applied by `runtime.legal_space`."""

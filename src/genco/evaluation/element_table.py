@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,15 +115,9 @@ def _whole_products(owners: NDArray[np.int32], max_rows: int) -> int:
 def _rows(
     optimizer: Optimizer, counts: ElementCounts, context: NDArray[np.float32], shown: NDArray[np.int32]
 ) -> list[ElementRow]:
-    catalogue = optimizer.catalogue
-
-    def members(product: int, part: int) -> NDArray[np.int32]:
-        mine = (catalogue.element_product == product) & (catalogue.element_component == part)
-        return np.flatnonzero(mine).astype(np.int32)
-
     impressions, clicks = counts.impressions[:, :-1].sum(axis=0), counts.reward[:, :-1].sum(axis=0)
     busiest = int(counts.product_impressions.argmax())
-    return element_rows(optimizer, impressions, clicks, context, shown, members, busiest)
+    return element_rows(optimizer, impressions, clicks, context, shown, busiest)
 
 
 def element_rows(
@@ -133,20 +126,19 @@ def element_rows(
     clicks: NDArray[np.number],
     context: NDArray[np.float32],
     shown: NDArray[np.int32],
-    members: Callable[[int, int], NDArray[np.int32]],
     busiest: int,
 ) -> list[ElementRow]:
     """Rows of the elements `shown`, each labelled among all of its product and component.
 
-    impressions, clicks: by element, over all slots of its component · context: [num_context] · members: element rows of
-    a product (-1 = shared) and component · busiest: the product that shared elements are judged on.
+    impressions, clicks: by element, over all slots of its component · context: [num_context] · busiest: the product
+    that shared elements are judged on.
     """
     catalogue, bound = optimizer.catalogue, optimizer.policy.bound
     slots = component_slots(catalogue)
     found: dict[int, ElementRow] = {}
     owner, component = catalogue.element_product[shown], catalogue.element_component[shown]
     for product, part in sorted(set(zip(owner.tolist(), component.tolist(), strict=True))):
-        elements = members(product, part)
+        elements = catalogue.members(product, part)
         judged = product if product >= 0 else busiest
         credit = contributions(bound, judged, slots[part], context, elements)
         empty = None

@@ -25,14 +25,8 @@ def element_credits(
     rows = {catalogue.element_rows[name] for name in element_ids if name in catalogue.element_rows}
     wanted = np.array(sorted(row for row in rows if catalogue.element_component[row] >= 0), dtype=np.int32)
     impressions, clicks = _counts(optimizer, shown)
-
-    def members(product: int, part: int) -> NDArray[np.int32]:
-        mine = (catalogue.element_product == product) & (catalogue.element_component == part)
-        return np.flatnonzero(mine).astype(np.int32)
-
-    found = element_rows(
-        optimizer, impressions, clicks, average_context(optimizer), wanted, members, _busiest(optimizer, shown)
-    )
+    context, busiest = average_context(optimizer), _busiest(optimizer, shown)
+    found = element_rows(optimizer, impressions, clicks, context, wanted, busiest)
     return {str(row.element.element_id): row for row in found}
 
 

@@ -33,27 +33,13 @@ class CatalogueIndex:
         )
         return np.asarray((own.reshape(catalogue.num_products, num_parts) + shared).max(axis=1, initial=0))
 
-    def members(self, product: int, part: int) -> Rows:
-        """Element rows of a product (-1 = shared by all) and component, whatever their status, ascending."""
-        order, keys = self._grouped
-        wanted = (product + 1) * (len(self.catalogue.components) + 1) + part + 1
-        start, stop = np.searchsorted(keys, [wanted, wanted + 1])
-        return order[start:stop]
-
     def of_product(self, product: int) -> Rows:
         """Element rows of a product and those shared by all, of components that a slot shows."""
         owners = (product, -1)
-        found = [self.members(owner, part) for owner in owners for part in range(len(self.catalogue.components))]
+        found = [
+            self.catalogue.members(owner, part) for owner in owners for part in range(len(self.catalogue.components))
+        ]
         return np.concatenate([*found, np.zeros(0, dtype=np.int32)])
-
-    @cached_property
-    def _grouped(self) -> tuple[Rows, NDArray[np.int64]]:
-        """Element rows in order of product and component, and the key of each."""
-        catalogue = self.catalogue
-        keys = (catalogue.element_product.astype(np.int64) + 1) * (len(catalogue.components) + 1)
-        keys = keys + catalogue.element_component + 1
-        order = np.argsort(keys, kind="stable").astype(np.int32)
-        return order, keys[order]
 
     def find_elements(self, search: str) -> Bools:
         """Whether id or text of each element contains `search`, in any case."""

@@ -95,7 +95,7 @@ def rows_of(view: View, shown: NDArray[np.int32], context: NDArray[np.float32]) 
     """Rows of elements with counts, labels and contributions in a context."""
     impressions, clicks = view.counts.element
     busiest = int(view.counts.product[0].argmax())
-    return element_rows(view.optimizer, impressions, clicks, context, shown, view.index.members, busiest)
+    return element_rows(view.optimizer, impressions, clicks, context, shown, busiest)
 
 
 def _chosen(index: CatalogueIndex, product_id: str, search: str, component: str, status: str) -> NDArray[np.int32]:

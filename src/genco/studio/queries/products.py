@@ -119,7 +119,7 @@ def product_name(index: CatalogueIndex, counts: Counts, row: int) -> str | None:
         return None
     parts = sorted(range(len(catalogue.components)), key=lambda i: "title" not in catalogue.components[i].lower())
     for part in parts:
-        members = index.members(row, part)
+        members = catalogue.members(row, part)
         texts = catalogue.elements["text"].gather(members)
         usable = np.flatnonzero(texts.is_not_null().to_numpy() & catalogue.element_approved[members])
         if len(usable):
