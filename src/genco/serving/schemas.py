@@ -50,7 +50,9 @@ class DecideRequest(BaseModel):
 
     model_config = _STRICT
     product_id: Element
-    event_id: Annotated[Id | None, Field(description="Yours, or one is made. Repeating it repeats the answer.")] = None
+    event_id: Annotated[
+        Id | None, Field(description="Yours, or one is made. Repeating it repeats the answer while that may be shown.")
+    ] = None
     actor_id: Annotated[Id | None, Field(description="Whom it is shown to; stored as a keyed hash.")] = None
     context: dict[str, Value] = Field(default_factory=dict, max_length=256)
     slots: Annotated[

@@ -156,13 +156,21 @@ class ServedModel:
             raise ApiError(422, "baseline_not_legal", "The rules do not let the baseline's elements stand together.")
         return ids
 
+    def may_show(self, space: LegalSpace, combination: Combination) -> bool:
+        """Whether element ids, one a slot, are all there, approved and legal together."""
+        try:
+            positions = self.positions(space, combination)
+        except (KeyError, IndexError, ValueError):
+            return False
+        return bool(space.is_legal(positions[None])[0])
+
     def ids(self, space: LegalSpace, positions: Positions) -> Combination:
         """Element ids of positions [slot], None for the empty element."""
         rows = [int(have[at]) for have, at in zip(space.candidates, positions, strict=True)]
         return tuple(None if row == EMPTY else self._element_ids[row] for row in rows)
 
     def positions(self, space: LegalSpace, combination: Combination) -> Positions:
-        """Positions [slot] of element ids, the inverse of `ids`. Raises `KeyError` or `IndexError` for others."""
+        """Positions [slot] of element ids, the inverse of `ids`. Raises `KeyError`, `IndexError`, `ValueError`."""
         rows = [EMPTY if name is None else self.catalogue.element_rows[name] for name in combination]
         return np.array([np.flatnonzero(c == row)[0] for c, row in zip(space.candidates, rows, strict=True)], np.int32)
 

@@ -100,6 +100,26 @@ def test_a_repeated_event_id_repeats_the_answer(service: RunningService, pairs_o
     assert (other.status_code, error_code(other)) == (409, "event_id_reused")
 
 
+def test_a_withdrawn_answer_is_not_repeated(service: RunningService, pairs_optimizer: Optimizer) -> None:
+    """Neither one whose element is blocked, nor one whose elements may not stand together any more."""
+    product = first_product(pairs_optimizer, 4)
+    first = service.decide(product, event_id="mine-2")
+    title, image = shown(first)[:2]
+
+    def change(**what: object) -> int:
+        made = service.client.post("/v1/controls", json={"changes": [what]})
+        assert made.status_code == 200, made.text
+        return int(made.json()["controls"][0]["number"])
+
+    for what in ({"kind": "status", "element_ids": [title], "status": "pending"},
+                 {"kind": "forbid", "product_id": product, "element_ids": [title, image]}):  # fmt: skip
+        number = change(**what)
+        again = service.client.post("/v1/decide", json={"product_id": product, "event_id": "mine-2"})
+        assert (again.status_code, error_code(again)) == (409, "answer_withdrawn")
+        assert service.client.post(f"/v1/controls/{number}/undo").status_code == 200
+        assert shown(service.decide(product, event_id="mine-2")) == shown(first)
+
+
 def test_no_time_means_the_baseline(service: RunningService, pairs_optimizer: Optimizer) -> None:
     """Of a product that was not asked for before, so that its answer is not remembered."""
     product, slots = first_product(pairs_optimizer, 30), ("title", "image", "tag")

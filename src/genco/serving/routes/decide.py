@@ -85,7 +85,7 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
                 service.writer.submit(lambda connection: _insert_once(connection, row, brought)), STORE_SECONDS
             )
             if earlier is not None:
-                return _repeated(service, earlier, digest)
+                return _repeated(service, model, question, earlier, digest)
     except (StoreUnavailableError, TimeoutError):
         choice = served_baseline(baseline, BASELINE, STORE_UNAVAILABLE)
         event_id = ask.event_id or service.ids.mint()
@@ -195,13 +195,18 @@ def _insert_once(connection: Connection, row: dict[str, Any], brought: Candidate
     return found
 
 
-def _repeated(service: Service, row: Row[Any], digest: str) -> DecideAnswer:
-    """The stored answer to a repeated request. Raises `ApiError` 409 where the request was another one."""
+def _repeated(service: Service, model: ServedModel, question: Question, row: Row[Any], digest: str) -> DecideAnswer:
+    """The stored answer to a repeated request. Raises `ApiError` 409 where the request was another one, or where what
+    was answered may not be shown now."""
     if row.digest != digest:
         raise ApiError(409, "event_id_reused", f"Decision {row.event_id!r} answered another request.")
+    combination = tuple(json.loads(row.combination))
+    if not model.may_show(question.space, combination):
+        message = f"What decision {row.event_id!r} answered may not be shown any more: ask again with another event_id."
+        raise ApiError(409, "answer_withdrawn", message)
     learned = None if row.model_combination is None else tuple(json.loads(row.model_combination))
-    choice = Choice(tuple(json.loads(row.combination)), row.propensity, row.policy, row.reason, learned)
-    made = _answer(service, service.model, choice, row.event_id)
+    choice = Choice(combination, row.propensity, row.policy, row.reason, learned)
+    made = _answer(service, model, choice, row.event_id)
     return made.model_copy(update={"mode": row.mode, "model_version": row.model_version})
 
 
