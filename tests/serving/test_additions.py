@@ -35,7 +35,7 @@ def test_a_looser_status_is_left_to_the_run(card_optimizer: Optimizer) -> None:
         pl.when(pl.col("element_id") == name).then(pl.lit("blocked")).otherwise(pl.col("status")).alias("status")
     )["status"]
     row = AddedElement(element_id=name, component="title", status="approved")
-    assert name not in pool(grown(card_optimizer.of_status(status), Additions(elements=(row,))), 0)
+    assert name not in pool(grown(card_optimizer.holding(status, catalogue.rules), Additions(elements=(row,))), 0)
 
 
 def test_a_rule_holds_for_what_a_run_knows_where_it_lacks_the_rest(card_optimizer: Optimizer) -> None:

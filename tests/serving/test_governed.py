@@ -16,7 +16,7 @@ from genco.serving.changes import (
     SetStatus,
     change_from_json,
 )
-from genco.serving.governed import ControlState, governed, shares_of, state_of, status_under
+from genco.serving.governed import ControlState, governed, shares_of, state_of
 
 EVERY: list[Change] = [
     SetStatus(element_ids=("a", "b"), status="pending"),
@@ -66,7 +66,7 @@ def test_shares_of_products_of_all_and_of_the_run(pairs_optimizer: Optimizer) ->
 def test_statuses_change_and_indexes_stay(pairs_optimizer: Optimizer) -> None:
     catalogue = pairs_optimizer.catalogue
     title = str(catalogue.elements["element_id"][int(catalogue.pool(0, 0)[1])])
-    status = status_under(catalogue, {title: "blocked", "nothing": "approved"})
+    status = catalogue.status_with({title: "blocked", "nothing": "approved"})
     changed = catalogue.under(status, ())
     assert status.name == "status" and (status != catalogue.elements["status"]).sum() == 1
     assert changed.pool(0, 0).tolist() == [row for row in catalogue.pool(0, 0) if row != catalogue.element_rows[title]]

@@ -73,7 +73,7 @@ def test_the_value_goes_along_to_other_catalogues(run: RunFolder) -> None:
     optimizer = load(run.path)
     own = optimizer.catalogue
     same = [
-        optimizer.of_status(own.elements["status"]),
+        optimizer.holding(own.elements["status"], own.rules),
         optimizer.on(own, small_meta(reward="revenue")),
         optimizer.under(own, optimizer.policy.decision, ProductDecisions()),
     ]

@@ -6,6 +6,7 @@ Elements and products are addressed by *row* (their position in the catalogue), 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -119,6 +120,14 @@ class Catalogue:
         component = self.components.index(self.slots[slot].component)
         rows: Rows = np.concatenate([self.members(product, component), self.members(-1, component)])
         return rows[self.element_approved[rows]]
+
+    def status_with(self, statuses: Mapping[str, str]) -> pl.Series:
+        """The status of every element, some of them changed; an id that the catalogue does not have rests."""
+        known = [name for name in statuses if name in self.element_rows]
+        status = self.elements["status"].clone()
+        if known:
+            status.scatter([self.element_rows[name] for name in known], [statuses[name] for name in known])
+        return status
 
     def candidates(self, product: int, slot: int) -> Rows:
         """`pool`, with `EMPTY` appended where the slot is not required. Rules are applied by `runtime.legal_space`."""

@@ -136,10 +136,11 @@ class Optimizer:
         meta = replace(self.meta, rules=catalogue.rules)
         return Optimizer(self.run, self.model, self.network, self.encoders, meta, grown, self.value)
 
-    def of_status(self, status: pl.Series) -> Optimizer:
-        """The same run with elements of another status [element]; nothing is encoded again."""
-        encoded = replace(self.encoded, catalogue=self.catalogue.under(status, self.catalogue.rules))
-        return Optimizer(self.run, self.model, self.network, self.encoders, self.meta, encoded, self.value)
+    def holding(self, status: pl.Series, rules: tuple[Rule, ...]) -> Optimizer:
+        """The same run with elements of another status [element] and other rules; nothing is encoded again."""
+        encoded = replace(self.encoded, catalogue=self.catalogue.under(status, rules))
+        meta = replace(self.meta, rules=rules)
+        return Optimizer(self.run, self.model, self.network, self.encoders, meta, encoded, self.value)
 
     def under(self, catalogue: Catalogue, decision: DecisionConfig, products: ProductDecisions) -> Optimizer:
         """The same run deciding otherwise. catalogue: with the same elements and products, of other status or rules;

@@ -17,6 +17,7 @@ from genco.data.catalogue import Catalogue
 from genco.data.rules import Allow, Forbid, Only, Rule
 from genco.policies.optimizer import Optimizer
 from genco.serving.schemas import Element, Id, Value
+from genco.serving.store_marks import unmarked
 from genco.storage.catalogue_checks import names_in
 
 _FROZEN = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
@@ -57,19 +58,23 @@ class AddedElement(BaseModel):
 
 @dataclass(frozen=True)
 class Additions:
-    """products, elements: in order of arrival, which later ones never change · rules: those in force."""
+    """products, elements: in order of arrival, which later ones never change · rules: those in force · store: where
+    they are kept, "" = nowhere."""
 
     products: tuple[AddedProduct, ...] = ()
     elements: tuple[AddedElement, ...] = ()
     rules: tuple[Rule, ...] = ()
+    store: str = ""
 
 
 def grown(optimizer: Optimizer, additions: Additions) -> Optimizer:
     """The run with what it does not know yet after its own rows; what does not fit its slots rests. Of an element that
-    it knows itself, whose status is stricter in the rows sent, those hold.
+    it knows itself, whose status is stricter in the rows sent, those hold. What a run trained on an export has from
+    this store holds as the store says now.
 
     Raises `GencoError` where a text cannot be encoded.
     """
+    optimizer = unmarked(optimizer, additions.store, {added.element_id: added.status for added in additions.elements})
     optimizer = _stricter(optimizer, additions)
     products, elements, rules = unknown_rows(optimizer.catalogue, additions)
     if not products.height and not elements.height and not rules:
@@ -78,7 +83,7 @@ def grown(optimizer: Optimizer, additions: Additions) -> Optimizer:
 
 
 def _stricter(optimizer: Optimizer, additions: Additions) -> Optimizer:
-    """A retrained run has the statuses of when its log was exported: an approval may have been taken back since."""
+    """A run has the statuses of when it was trained: an approval may have been taken back since."""
     catalogue = optimizer.catalogue
     status = catalogue.elements["status"].to_list()
     changed = False
@@ -86,7 +91,7 @@ def _stricter(optimizer: Optimizer, additions: Additions) -> Optimizer:
         row = catalogue.element_rows.get(added.element_id)
         if row is not None and STRICTNESS.index(added.status) > STRICTNESS.index(status[row]):
             status[row], changed = added.status, True
-    return optimizer.of_status(pl.Series(status, dtype=pl.String)) if changed else optimizer
+    return optimizer.holding(pl.Series(status, dtype=pl.String), catalogue.rules) if changed else optimizer
 
 
 def unknown_rows(catalogue: Catalogue, additions: Additions) -> tuple[pl.DataFrame, pl.DataFrame, tuple[Rule, ...]]:

@@ -39,10 +39,10 @@ def merged(
         *feature_faults("elements", [added.features for added in elements], catalogue.elements, ELEMENT_COLUMNS),
         *_element_faults(catalogue, had, products, elements),
     ]
-    after = Additions(
-        tuple({added.product_id: added for added in (*had.products, *products)}.values()),
-        tuple({added.element_id: added for added in (*had.elements, *elements)}.values()),
-        had.rules,
+    after = replace(
+        had,
+        products=tuple({added.product_id: added for added in (*had.products, *products)}.values()),
+        elements=tuple({added.element_id: added for added in (*had.elements, *elements)}.values()),
     )
     read: tuple[Rule, ...] | None = None
     if rules is not None and not faults:

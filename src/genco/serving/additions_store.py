@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from genco.data.rules import Rule
 from genco.serving.additions import AddedElement, AddedProduct, Additions
+from genco.serving.store import store_name
 from genco.serving.tables import additions
 from genco.storage.rules_toml import rule_from_table, rule_to_table
 
@@ -25,6 +26,7 @@ def read_additions(connection: Connection) -> Additions:
         tuple(AddedProduct.model_validate_json(body) for body in found[PRODUCT]),
         tuple(AddedElement.model_validate_json(body) for body in found[ELEMENT]),
         tuple(rule_from_table(json.loads(body), "rule") for body in found[RULE]),
+        store_name(connection),
     )
 
 

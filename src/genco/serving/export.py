@@ -19,10 +19,11 @@ from genco.serving.additions import grown
 from genco.serving.additions_store import read_additions
 from genco.serving.candidate_sets import read_sets
 from genco.serving.control_store import changes_in_force
-from genco.serving.governed import state_of, status_under
+from genco.serving.governed import state_of
 from genco.serving.joiner import Joined, settled
 from genco.serving.named_apart import NamedApart
 from genco.serving.registry import served
+from genco.serving.store_marks import marks
 from genco.serving.tables import decisions
 from genco.storage.writer import DatasetWriter
 
@@ -43,7 +44,9 @@ class Exported:
 def export_log(
     engine: Engine, out: Path, until: int, overwrite: bool = False, limits: ActorLimits | None = None
 ) -> Exported:
-    """Write the settled decisions that were shown and decided before `until`, with the catalogue of the served run.
+    """Write the settled decisions that were shown and decided before `until`, with the catalogue of the served run
+    as the store has it now: what was added, its rules and statuses. The store takes these back when it serves a run
+    trained on them.
     limits: on decisions of one actor; where not given, all are written.
 
     A row has one impression and at most one click: 1 where its reward reaches 1/2. Raises `DataError` where the store
@@ -53,17 +56,19 @@ def export_log(
     if model is None:
         raise DataError("The store has never served a run, so it has no catalogue to export with.")
     with engine.connect() as connection:
-        optimizer = grown(load(model.path), read_additions(connection))
+        trained, additions = load(model.path), read_additions(connection)
+        optimizer = grown(trained, additions)
         statuses = state_of(changes_in_force(connection)).statuses
         apart = _candidates(connection, optimizer, until)
     optimizer = grown(optimizer, apart.additions)
-    meta = replace(
-        optimizer.meta, reward="num_clicks", split="time", origin={"source": "genco serve", "model": model.version}
-    )
+    status = optimizer.catalogue.status_with(statuses)
+    origin: dict[str, Any] = {"source": "genco serve", "model": model.version}
+    origin |= marks(trained, optimizer.catalogue, status, additions.store)
+    meta = replace(optimizer.meta, reward="num_clicks", split="time", origin=origin)
     num_rows = rounded = left_out = 0
     with DatasetWriter(out, meta, overwrite) as writer, engine.connect() as connection:
         writer.write_products(optimizer.catalogue.products)
-        writer.write_elements(optimizer.catalogue.elements.with_columns(status_under(optimizer.catalogue, statuses)))
+        writer.write_elements(optimizer.catalogue.elements.with_columns(status))
         rows = settled(connection, 0, until, limits=limits)
         while chunk := list(islice(rows, CHUNK_ROWS)):
             kept = [row for row in apart.renamed(chunk) if row.counts and _is_known(optimizer, row)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-import polars as pl
-
 from genco.data.catalogue import Catalogue
 from genco.data.rules import Block, Forbid, Pin, Rule
 from genco.policies.optimizer import Optimizer
@@ -64,7 +62,7 @@ def governed(optimizer: Optimizer, state: ControlState) -> Optimizer:
         return optimizer
     catalogue = optimizer.catalogue
     rules = tuple(rule for rule in state.rules if _is_known(rule, catalogue))
-    catalogue = catalogue.under(status_under(catalogue, state.statuses), (*catalogue.rules, *rules))
+    catalogue = catalogue.under(catalogue.status_with(state.statuses), (*catalogue.rules, *rules))
     config = decision_of(optimizer)
     everywhere, by_product = shares_of(catalogue, config.minimum_share, state.shares)
     room = 1.0 - config.epsilon
@@ -78,15 +76,6 @@ def governed(optimizer: Optimizer, state: ControlState) -> Optimizer:
 def decision_of(optimizer: Optimizer) -> DecisionConfig:
     """How the run itself decides, whatever was changed since."""
     return DecisionConfig(**optimizer.run.info["config"]["decision"])
-
-
-def status_under(catalogue: Catalogue, statuses: Mapping[str, str]) -> pl.Series:
-    """The status of every element; an id that the catalogue does not have rests."""
-    known = [name for name in statuses if name in catalogue.element_rows]
-    status = catalogue.elements["status"].clone()
-    if known:
-        status.scatter([catalogue.element_rows[name] for name in known], [statuses[name] for name in known])
-    return status
 
 
 def shares_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,12 @@ def store_secret(engine: Engine) -> bytes:
             found = secrets.token_hex(32)
             connection.execute(insert(settings).values(name="secret", value=found))
     return bytes.fromhex(found)
+
+
+def store_name(connection: Connection) -> str:
+    """A name of the store, and of its backups, that tells nothing of the secret; "" before the first use."""
+    secret = setting(connection, "secret")
+    return "" if secret is None else hmac.digest(bytes.fromhex(secret), b"store", "sha256")[:8].hex()
 
 
 def last_time(engine: Engine) -> int:
