@@ -105,6 +105,16 @@ def test_a_refused_run_leaves_an_earlier_one_alone(data: Path, tmp_path: Path) -
     assert (tmp_path / "run" / "generator.safetensors").read_bytes() == before
 
 
+def test_evaluation_refuses_doubled_ids_of_other_data(data: Path, tmp_path: Path) -> None:
+    run = ("--run", tmp_path / "run", "--data", data)
+    config = quick_config(tmp_path)
+    assert genco("train", "--data", data, "--out", tmp_path / "run", "--config", config).exit_code == 0
+    spoil(part(data), "impression_id", 6, "i1")
+    spoil(part(data), "segment", 0, "a segment that makes the file longer")
+    for more in ((), ("--ope",)):
+        assert_refused(genco("evaluate", *run, *more), "row 6", "'i1'")
+
+
 def test_a_log_without_impressions_leaves_no_run(data: Path, tmp_path: Path) -> None:
     table = pl.read_parquet(part(data)).with_columns(num_impressions=pl.lit(0), num_clicks=pl.lit(0))
     table.write_parquet(part(data))

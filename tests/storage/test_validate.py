@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from tests.kits.small_dataset import part, spoil, write_small
 
+from genco.errors import DataError
 from genco.storage import duplicate_ids
+from genco.storage.dataset import open_dataset
 from genco.storage.validate import validate_dataset
 
 
@@ -63,6 +66,53 @@ def test_products_without_elements_are_listed(tmp_path: Path) -> None:
     (violation,) = validate_dataset(folder)
     assert violation.rule == "no_approved_element"
     assert "slot 'title' is required. Found none for product 'p2'." in violation.message
+
+
+def test_a_status_that_is_missing_in_one_row(tmp_path: Path) -> None:
+    folder = write_small(tmp_path / "d")
+    spoil(folder / "catalogue/elements.parquet", "status", 0, None)
+    (violation,) = validate_dataset(folder)
+    assert (violation.row, violation.rule, violation.value) == (0, "status", "None")
+
+
+def test_context_of_another_sort_in_a_later_file(tmp_path: Path) -> None:
+    """Numbers in one file and texts in another cannot be one column; nulls go with either."""
+    folder = write_small(tmp_path / "d")
+    for name, values in (("y", None), ("z", 3)):
+        later = pl.read_parquet(part(folder)).with_columns(
+            pl.concat_str(pl.lit(name), "impression_id").alias("impression_id"), segment=pl.lit(values)
+        )
+        later.write_parquet(folder / "impressions" / f"{name}.parquet")
+    (violation,) = validate_dataset(folder)
+    assert violation.rule == "mixed_types"
+    assert "z.parquet, column 'segment': a column of texts, as in" in violation.message
+    with pytest.raises(DataError, match=r"z\.parquet, column 'segment'"):
+        open_dataset(folder)
+
+
+def test_rules_that_name_a_slot_twice(tmp_path: Path) -> None:
+    folder = write_small(tmp_path / "d")
+    description = folder / "dataset.toml"
+    rule = '{ kind = "allow", slots = ["title", "title"], pairs = [["t1", "t1"]] }'
+    description.write_text(description.read_text().replace("rules = []", f"rules = [{rule}]"))
+    (violation,) = validate_dataset(folder)
+    assert violation.rule == "repeated_slot"
+    assert "every slot once is expected. Found ['title', 'title']." in violation.message
+
+
+def test_counts_beyond_what_numbers_can_hold(tmp_path: Path) -> None:
+    folder = write_small(tmp_path / "d")
+    spoil(part(folder), "num_impressions", 1, 2**60)
+    (violation,) = validate_dataset(folder)
+    assert (violation.row, violation.rule) == (1, "large_count")
+
+
+def test_a_propensity_too_small_for_its_column_stays_positive(tmp_path: Path) -> None:
+    folder = write_small(tmp_path / "d")
+    spoil(part(folder), "propensity", 0, 1e-60)
+    (batch,) = open_dataset(folder).batches()
+    assert 0 < batch.propensity[0] < 1e-30
+    assert np.isnan(batch.propensity[1])
 
 
 def test_long_values_are_shortened(tmp_path: Path) -> None:

@@ -18,6 +18,18 @@ from genco.storage.validate import validate_dataset
 from genco.storage.writer import DatasetWriter
 
 
+def test_doubled_ids_leave_nothing_behind(tmp_path: Path) -> None:
+    """Rows are counted from the first one appended."""
+    message = r"impressions, row 13, column 'impression_id': .* Found 'i1'"
+    with pytest.raises(DataError, match=message), DatasetWriter(tmp_path / "d", small_meta()) as writer:
+        writer.write_products(PRODUCTS)
+        writer.write_elements(ELEMENTS)
+        writer.append_impressions(IMPRESSIONS)
+        again = pl.Series("impression_id", ["j0", "i1"])
+        writer.append_impressions(IMPRESSIONS.head(2).with_columns(again))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_columns_and_defaults(tmp_path: Path) -> None:
     meta = small_meta(context=())
     with DatasetWriter(tmp_path / "d", meta) as writer:
@@ -45,7 +57,7 @@ def test_row_groups_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         writer.write_products(PRODUCTS)
         writer.write_elements(ELEMENTS)
         for rows in (3, 0, 12, 1, 12, 7):
-            writer.append_impressions(IMPRESSIONS.head(rows))
+            writer.append_impressions(IMPRESSIONS.head(rows).drop("impression_id"))
     files = sorted((tmp_path / "d" / "impressions").iterdir())
     groups = [
         [pq.ParquetFile(file).metadata.row_group(i).num_rows for i in range(pq.ParquetFile(file).num_row_groups)]
@@ -53,7 +65,7 @@ def test_row_groups_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ]
     assert groups == [[10, 10], [10, 5]]
     log = pl.read_parquet(tmp_path / "d" / "impressions")
-    assert log["impression_id"].to_list()[:5] == ["i0", "i1", "i2", "i0", "i1"]
+    assert log["impression_id"].to_list()[:5] == [f"{row:010}" for row in range(5)]
     assert open_dataset(tmp_path / "d").num_rows == 35
 
 

@@ -96,7 +96,7 @@ class Catalogue:
 
     @cached_property
     def element_approved(self) -> NDArray[np.bool_]:
-        return (self.elements["status"] == APPROVED).to_numpy()
+        return self.elements["status"].eq_missing(APPROVED).to_numpy()
 
     @cached_property
     def _grouped(self) -> tuple[Rows, NDArray[np.int64]]:

@@ -100,6 +100,8 @@ def held_out_rows(optimizer: Optimizer, dataset: Dataset, seed: int) -> LoggedRo
     measured = optimizer.run.info["measured"]
     own = optimizer.run.info["fingerprint"] == dataset.fingerprint()
     split = Split(str(measured["split_by"]), float(measured["split_cut"])) if own else None
+    if not own:
+        dataset.require_distinct_ids()
     parts = []
     total = 0
     for batch in dataset.batches():

@@ -75,6 +75,8 @@ def rule_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = DATASET_F
                     unknown = [words(unknown_value(kind, name, slots).rstrip(".")) for name in unknown]
                 expected = f"{rule}: {'an' if kind == 'element' else 'a'} {kind} that exists is expected"
                 yield Finding(where, "", f"unknown_{kind}", expected, np.full(len(unknown), NO_ROW), unknown)
+        if isinstance(rule, (Allow, Distinct)) and len(set(rule.slots)) < len(rule.slots):
+            yield finding(where, "", "repeated_slot", f"{rule}: every slot once is expected", list(rule.slots))
         if isinstance(rule, Only):
             wrong = [list(combination) for combination in rule.combinations if len(combination) != len(slots)]
             if wrong:

@@ -29,7 +29,14 @@ from genco.storage.catalogue_checks import (
     unusable_slot_findings,
 )
 from genco.storage.dataset_toml import DATASET_FILE, SCHEMA_VERSION, DatasetMeta, read_meta
-from genco.storage.impression_checks import ImpressionJoiner, read_columns, schema_findings, text_columns
+from genco.storage.duplicate_ids import duplicate_id_findings
+from genco.storage.impression_checks import (
+    ImpressionJoiner,
+    context_findings,
+    read_columns,
+    schema_findings,
+    text_columns,
+)
 from genco.storage.impression_files import (
     ROW_GROUP_ROWS,
     ImpressionFile,
@@ -58,6 +65,7 @@ def open_dataset(path: str | Path) -> Dataset:
     files = find_impression_files(folder)
     for file in files:
         raise_first(schema_findings(meta, file.schema, str(file.path)))
+    raise_first(context_findings(meta, ((str(file.path), file.schema) for file in files)))
     return Dataset(folder, meta, files)
 
 
@@ -112,6 +120,10 @@ class Dataset:
                 if len(picked):
                     parts.append(self._joiner.join(rows.take(pa.array(picked)), str(file.path), numbers[picked]))
         return _concatenate(parts, self.meta)
+
+    def require_distinct_ids(self) -> None:
+        """Raise `DataError` naming file, row and value of an impression_id that an earlier row has."""
+        raise_first(duplicate_id_findings(self.files, limit=1)[0])
 
     def fingerprint(self) -> str:
         """Hash of `dataset.toml`, the catalogue files and the footers of the log: equal for equal copies."""

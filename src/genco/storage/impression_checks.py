@@ -5,7 +5,7 @@ One code path serves reading (raise the first finding) and `validate` (collect t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from genco.storage.violation import Finding, finding, raise_first, words
 
 _MISPLACED = UNKNOWN - 1
 _COUNTS = ("num_impressions", "num_clicks", "num_conversions")
+_LARGEST_COUNT = 2.0**53  # above it, floating-point numbers leave out whole numbers
+_SMALLEST = np.finfo(np.float32).tiny
 _DEFAULTS: dict[str, float] = {"num_impressions": 1.0}
 Column = Any
 Floats = NDArray[np.float64]
@@ -62,6 +64,21 @@ def schema_findings(meta: DatasetMeta, schema: pa.Schema, file: str) -> list[Fin
             shown = words(f"type {schema.field(name).type}")
             found.append(finding(file, name, "type", f"{rule} is expected", shown))
     return found
+
+
+def context_findings(meta: DatasetMeta, schemas: Iterable[tuple[str, pa.Schema]]) -> Iterator[Finding]:
+    """Context columns of one sort (texts, booleans, numbers) in one file and another in a later one."""
+    first: dict[str, tuple[str, str]] = {}
+    for file, schema in schemas:
+        for name in meta.context:
+            kind = _plain_type(schema.field(name).type)
+            if pa.types.is_null(kind):
+                continue
+            sort = "texts" if _is_text(kind) else "booleans" if pa.types.is_boolean(kind) else "numbers"
+            known, where = first.setdefault(name, (sort, file))
+            if sort != known:
+                rule = f"a column of {known}, as in {where}, is expected"
+                yield finding(file, name, "mixed_types", rule, words(f"type {kind}"))
 
 
 class ImpressionJoiner:
@@ -137,6 +154,7 @@ class ImpressionJoiner:
             return values
         whole = (values >= 0) & (values == np.floor(values)) & np.isfinite(values)
         notes.add(~whole, name, "count", "a whole number from 0 is expected")
+        notes.add(whole & (values > _LARGEST_COUNT), name, "large_count", "a whole number up to 2^53 is expected")
         return values
 
     def _compare(self, counts: dict[str, Floats], notes: _Notes) -> None:
@@ -196,7 +214,7 @@ def _propensity(rows: pa.RecordBatch, notes: _Notes) -> NDArray[np.float32]:
     if broken.any():
         broken &= _not_null(column)
         notes.add(broken, "propensity", "propensity_range", "a probability in (0, 1] (or null) is expected")
-    return values.astype(np.float32)
+    return np.maximum(values, _SMALLEST).astype(np.float32)
 
 
 def _timestamp(rows: pa.RecordBatch) -> NDArray[np.int64]:

@@ -20,7 +20,13 @@ from genco.storage.catalogue_checks import (
 from genco.storage.dataset import read_catalogue_tables
 from genco.storage.dataset_toml import DATASET_FILE, DatasetMeta, read_meta
 from genco.storage.duplicate_ids import duplicate_id_findings
-from genco.storage.impression_checks import ImpressionJoiner, read_columns, schema_findings, text_columns
+from genco.storage.impression_checks import (
+    ImpressionJoiner,
+    context_findings,
+    read_columns,
+    schema_findings,
+    text_columns,
+)
 from genco.storage.impression_files import ROW_GROUP_ROWS, ImpressionFile, list_impression_paths, read_footer
 from genco.storage.violation import Finding, Violation
 
@@ -113,6 +119,7 @@ def _check_files(folder: Path, meta: DatasetMeta, report: _Report) -> list[Impre
         report.add(found)
         if not found:
             files.append(file)
+    report.add(context_findings(meta, ((str(file.path), file.schema) for file in files)))
     return files
 
 

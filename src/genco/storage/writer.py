@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -31,11 +32,12 @@ from genco.storage.catalogue_checks import (
 from genco.storage.croissant import CROISSANT_FILE, croissant
 from genco.storage.dataset import TRUTH_ARRAYS, TRUTH_INFO, open_dataset
 from genco.storage.dataset_toml import DATASET_FILE, DatasetMeta, write_meta
+from genco.storage.duplicate_ids import duplicate_id_findings
 from genco.storage.impression_checks import ImpressionJoiner, schema_findings
-from genco.storage.impression_files import IMPRESSIONS_FOLDER, ROW_GROUP_ROWS
+from genco.storage.impression_files import IMPRESSIONS_FOLDER, ROW_GROUP_ROWS, ImpressionFile
 from genco.storage.toml_file import save_toml
 from genco.storage.toml_keys import unknown_value
-from genco.storage.violation import raise_first
+from genco.storage.violation import Finding, raise_first
 
 __all__ = ["DatasetMeta", "DatasetWriter"]
 
@@ -60,8 +62,16 @@ class DatasetWriter:
     dataset folder), or at the first broken rule, naming table, row, column and value; then nothing stays behind.
     """
 
-    def __init__(self, path: Path, meta: DatasetMeta, overwrite: bool = False) -> None:
-        self._path, self._meta = Path(path), meta
+    def __init__(
+        self,
+        path: Path,
+        meta: DatasetMeta,
+        overwrite: bool = False,
+        told: Callable[[Finding], Finding] = lambda found: found,
+    ) -> None:
+        """told: how an importer names, by its source, an impression_id that occurs twice."""
+        self._path, self._meta, self._told = Path(path), meta, told
+        self._ids_given = False
         _refuse_existing(self._path, overwrite)
         self._tables: dict[str, pl.DataFrame] = {}
         self._joiner: ImpressionJoiner | None = None
@@ -109,6 +119,7 @@ class DatasetWriter:
         for rows in table.to_batches(ROW_GROUP_ROWS):
             joiner.join(rows, "impressions", np.arange(first_row, first_row + rows.num_rows))
             first_row += rows.num_rows
+        self._ids_given |= "impression_id" in table.column_names
         self._pending.append(self._complete(table))
         self._rows_received = first_row
         self._flush(ROW_GROUP_ROWS)
@@ -197,11 +208,21 @@ class DatasetWriter:
         if self._file is not None:
             self._file.close()
         write_meta(self._folder, self._meta)
-        described = croissant(open_dataset(self._folder))
+        dataset = open_dataset(self._folder)
+        if self._ids_given:
+            self._refuse_doubled_ids(dataset.files)
+        described = croissant(dataset)
         (self._folder / CROISSANT_FILE).write_text(
             json.dumps(described, indent=1, ensure_ascii=False), encoding="utf-8"
         )
         _put_in_place(self._folder, self._path)
+
+    def _refuse_doubled_ids(self, files: Sequence[ImpressionFile]) -> None:
+        starts = np.cumsum([0, *(file.num_rows for file in files)])
+        first_row = {str(file.path): start for file, start in zip(files, starts, strict=False)}
+        for found in duplicate_id_findings(files, limit=1)[0]:
+            rows = found.rows + first_row[found.file]
+            raise_first([self._told(replace(found, file=IMPRESSIONS_FOLDER, rows=rows))])
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:

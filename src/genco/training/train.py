@@ -30,12 +30,10 @@ from genco.runtime.model_arrays import generator_arrays, generator_from, reward_
 from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import BoundRewardModel
 from genco.storage.dataset import Dataset
-from genco.storage.duplicate_ids import duplicate_id_findings
 from genco.storage.revenue_log import rate_log
 from genco.storage.run_catalogue import keep_catalogue
 from genco.storage.runs import RunFolder
 from genco.storage.text import text_encoder
-from genco.storage.violation import raise_first
 from genco.training.config import SplitConfig, TrainConfig
 from genco.training.generator_loop import GeneratorTraining
 from genco.training.proposal_tables import open_products, proposal_tables, rule_masks
@@ -143,7 +141,7 @@ def checked_times(dataset: Dataset) -> NDArray[np.int64]:
     Raises `DataError` naming file, row, column and value, also for an impression_id that occurs twice.
     """
     times = [batch.timestamp for batch in dataset.batches()]
-    raise_first(duplicate_id_findings(dataset.files, limit=1)[0])
+    dataset.require_distinct_ids()
     return np.concatenate(times) if times else np.zeros(0, dtype=np.int64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ GIVEN_LOG = "sku,headline,badge_id,clicks\n007,h1,b1,1\n8,h2,,0\n"
 
 def _write(folder: Path, log: str = LOG, column_map: str = MAP, **tables: str) -> Path:
     """Write log, map and tables; returns the log's path."""
+    folder.mkdir(exist_ok=True)
     (folder / "log.csv").write_text(log)
     (folder / "log.toml").write_text(column_map)
     for name, text in tables.items():
@@ -153,6 +155,23 @@ def test_times(tmp_path: Path, cell: str, key: str, hour: int) -> None:
     column_map = key + '\n[columns]\nnum_clicks = "clicks"\ntimestamp = "t"\n[slots.a]\n'
     (batch,) = _import(tmp_path, log=log, column_map=column_map).batches()
     assert batch.timestamp[0] // 3_600_000_000 == 492_312 + hour
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators(tmp_path: Path, separator: str) -> None:
+    """Named in the map; without it, the message says what would help."""
+    log = LOG.replace(",", separator)
+    with pytest.raises(DataError, match=r"seem to be separated by '(;|\\t|\|)'"):
+        _import(tmp_path / "a", log=log)
+    read = _import(tmp_path / "b", log=log, column_map=f"separator = {json.dumps(separator)}\n{MAP}")
+    assert read.num_rows == 3
+    assert read.catalogue.num_elements == 4
+
+
+def test_doubled_impression_ids_are_refused(tmp_path: Path) -> None:
+    log = "nr," + "".join(f"{nr},{line}\n" for nr, line in zip(("", 1, 2, 1), LOG.splitlines(), strict=True))[1:]
+    source = _write(tmp_path, log, MAP.replace("[columns]", '[columns]\nimpression_id = "nr"'))
+    check_refusal(import_table, source, tmp_path / "out", "log.csv, row 3, column 'nr'", "no earlier row", "'1'")
 
 
 def test_single_product_and_categorical_numbers(tmp_path: Path) -> None:

@@ -102,8 +102,9 @@ def read_log(optimizer: Optimizer, dataset: Dataset, num_rows: int, seed: int, p
 
 
 def _split(optimizer: Optimizer, dataset: Dataset) -> tuple[Split | None, str]:
-    """What was held out of the run's training, None for all rows, and in words."""
+    """What was held out of the run's training, None for all rows, and in words. Raises `DataError` for doubled ids."""
     if optimizer.run.info["fingerprint"] != dataset.fingerprint():
+        dataset.require_distinct_ids()
         return None, OTHER_DATA
     measured = optimizer.run.info["measured"]
     split = Split(str(measured["split_by"]), float(measured["split_cut"]))

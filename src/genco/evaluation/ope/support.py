@@ -65,7 +65,8 @@ class Support:
         """
         distance = self.mean_weight - 1.0
         if abs(distance) > largest_z * self.mean_weight_error + 1e-6:
-            why = "the policy shows what the log never shows, or " if distance < 0 else ""
+            rows = f"these {self.num_impressions:,.0f} impressions"
+            why = f"the policy shows what {rows} do not, or " if distance < 0 else ""
             raise SupportError(
                 f"The mean importance weight should be 1. Found {self.mean_weight:.4g} with standard error "
                 f"{self.mean_weight_error:.2g}: {why}the logged propensities are wrong."

@@ -5,7 +5,7 @@ Rows are counted from 1, below the header.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +13,7 @@ import polars as pl
 from genco.errors import DataError
 
 TABLE_SUFFIXES = (".parquet", ".csv")
+SEPARATORS = (",", ";", "\t", "|")
 
 
 def find_file(source: Path, suffixes: tuple[str, ...] = TABLE_SUFFIXES, ignore: tuple[str, ...] = ()) -> Path:
@@ -33,17 +34,27 @@ def find_file(source: Path, suffixes: tuple[str, ...] = TABLE_SUFFIXES, ignore: 
     return found[0]
 
 
-def scan_table(path: Path, required: tuple[str, ...]) -> pl.LazyFrame:
+def scan_table(path: Path, required: tuple[str, ...], separator: str = ",") -> pl.LazyFrame:
     """Open a CSV (every column as text) or Parquet file. Raises `DataError` if unreadable or a column is missing."""
+    is_parquet = path.suffix.lower() == ".parquet"
     try:
-        frame = pl.scan_parquet(path) if path.suffix.lower() == ".parquet" else pl.scan_csv(path, infer_schema=False)
+        frame = pl.scan_parquet(path) if is_parquet else pl.scan_csv(path, infer_schema=False, separator=separator)
         names = frame.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: cannot be read as a table. {first_line(error)}") from error
     missing = [name for name in required if name not in names]
     if missing:
-        raise DataError(f"{path}: column {missing[0]!r} is missing. Found {', '.join(names)}.")
+        found = f"{path}: column {missing[0]!r} is missing. Found {', '.join(names)}."
+        raise DataError(found + _separator_hint(names, required))
     return frame
+
+
+def _separator_hint(names: Sequence[str], required: tuple[str, ...]) -> str:
+    """The separator that would find every column in a header read as a single name."""
+    for separator in SEPARATORS:
+        if len(names) == 1 and set(required) <= set(names[0].split(separator)):
+            return f" Its columns seem to be separated by {separator!r}."
+    return ""
 
 
 def read_table(

@@ -1,10 +1,11 @@
-"""Your own log: a CSV or Parquet table of impressions, with a TOML file that says which column is which.
+r"""Your own log: a CSV or Parquet table of impressions, with a TOML file that says which column is which.
 
     genco import table log.csv --out data --map map.toml
 
 Every row of the log is one impression, or an aggregate of several with its counts. An example of a map:
 
     name = "spring-cards"
+    separator = ","                      # of the columns of a CSV: a comma (if left out), ";", "\t" or "|"
     categorical = ["hour"]               # columns of numbers that are names rather than quantities
     timestamp_unit = "s"                 # if timestamps are whole numbers since 1970: s, ms or us; else ISO 8601 is
                                          # read, or what `timestamp_format = "%d.%m.%Y %H:%M"` says
@@ -106,8 +107,12 @@ def import_table(
     map_path = Path(column_map) if column_map is not None else path.with_suffix(".toml")
     columns = read_table_map(map_path)
     log = _scan(path, columns)
-    products = read_products(columns.products) if columns.products else log_products(log, columns, path)
-    elements = read_elements(columns.elements) if columns.elements else log_elements(log, columns, path)
+    products = (
+        read_products(columns.products, columns.separator) if columns.products else log_products(log, columns, path)
+    )
+    elements = (
+        read_elements(columns.elements, columns.separator) if columns.elements else log_elements(log, columns, path)
+    )
     products_file = str(columns.products.file if columns.products else path)
     elements_file = str(columns.elements.file if columns.elements else path)
     for found in table_findings(products, elements, products_file, elements_file):
@@ -117,7 +122,12 @@ def import_table(
     raise_first(unusable_slot_findings(columns.meta, catalogue, elements_file))
     numeric = _numeric_context(log, columns, path)
     num_rows = 0
-    with DatasetWriter(Path(out), columns.meta, overwrite=overwrite) as writer:
+
+    def told(found: Finding) -> Finding:
+        (renamed,) = _renamed([replace(found, file=str(path), rows=found.rows + 1)], columns)
+        return renamed
+
+    with DatasetWriter(Path(out), columns.meta, overwrite, told) as writer:
         writer.write_products(products)
         writer.write_elements(elements)
         joiner = ImpressionJoiner(catalogue, columns.meta)
@@ -135,7 +145,7 @@ def import_table(
 def _scan(path: Path, columns: TableMap) -> pl.LazyFrame:
     """The log's columns that the map names."""
     wanted = tuple(dict.fromkeys([*columns.columns.values(), *(slot.column for slot in columns.slots)]))
-    return scan_table(path, wanted).select(wanted)
+    return scan_table(path, wanted, columns.separator).select(wanted)
 
 
 def _chunks(log: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:

@@ -14,14 +14,14 @@ from genco.storage.importers.source import first_line, scan_table
 from genco.storage.importers.table_map import SlotColumn, TableColumns, TableMap
 
 
-def read_products(table: TableColumns) -> pl.DataFrame:
+def read_products(table: TableColumns, separator: str) -> pl.DataFrame:
     """Products and their features under our names. Raises `DataError`."""
-    return plain_texts(_read(table))
+    return plain_texts(_read(table, separator))
 
 
-def read_elements(table: TableColumns) -> pl.DataFrame:
+def read_elements(table: TableColumns, separator: str) -> pl.DataFrame:
     """Elements and their features under our names. Raises `DataError`."""
-    return complete_elements(_read(table))
+    return complete_elements(_read(table, separator))
 
 
 def log_products(log: pl.LazyFrame, columns: TableMap, path: Path) -> pl.DataFrame:
@@ -81,9 +81,10 @@ def _slot_elements(log: pl.LazyFrame, columns: TableMap, slot: SlotColumn, path:
     return elements.unique()
 
 
-def _read(table: TableColumns) -> pl.DataFrame:
+def _read(table: TableColumns, separator: str) -> pl.DataFrame:
     """Ids and texts as text; other columns of a CSV are numbers if every value is one."""
-    lazy = scan_table(table.file, tuple(dict.fromkeys([*table.columns.values(), *(table.features or ())])))
+    needed = tuple(dict.fromkeys([*table.columns.values(), *(table.features or ())]))
+    lazy = scan_table(table.file, needed, separator)
     frame = _collect(lazy, table.file)
     ours = {name: _without_empty(frame[their]).alias(name) for name, their in table.columns.items()}
     taken = set(table.columns.values())

@@ -11,6 +11,7 @@ from genco.data.batch import RESERVED_COLUMNS
 from genco.data.catalogue import Slot
 from genco.errors import DataError
 from genco.storage.dataset_toml import DatasetMeta
+from genco.storage.importers.source import SEPARATORS
 from genco.storage.rules_toml import rule_from_table
 from genco.storage.toml_file import load_toml
 from genco.storage.toml_keys import check_keys, unknown_value
@@ -21,6 +22,7 @@ _KEYS = (
     "name",
     "reward",
     "split",
+    "separator",
     "categorical",
     "timestamp_format",
     "timestamp_unit",
@@ -58,7 +60,7 @@ class TableColumns:
 
 @dataclass(frozen=True)
 class TableMap:
-    """A column map, checked. columns: ours -> theirs, context columns included."""
+    """A column map, checked. columns: ours -> theirs, context columns included · separator: of columns of a CSV."""
 
     meta: DatasetMeta
     columns: dict[str, str]
@@ -68,6 +70,7 @@ class TableMap:
     categorical: tuple[str, ...] = ()
     timestamp_format: str | None = None
     timestamp_unit: str | None = None
+    separator: str = ","
 
 
 def read_table_map(path: Path) -> TableMap:
@@ -100,6 +103,9 @@ def read_table_map(path: Path) -> TableMap:
     unit = table.get("timestamp_unit")
     if unit is not None and unit not in UNITS:
         raise DataError(f"{where}: {unknown_value('timestamp_unit', unit, UNITS)}")
+    separator = table.get("separator", ",")
+    if separator not in SEPARATORS:
+        raise DataError(f"{where}: {unknown_value('separator', separator, SEPARATORS)}")
     return TableMap(
         meta=meta,
         columns={**_strings(table["columns"], f"{where}, table `columns`"), **context},
@@ -109,6 +115,7 @@ def read_table_map(path: Path) -> TableMap:
         categorical=tuple(_list(table.get("categorical", []), f"{where}, key `categorical`")),
         timestamp_format=table.get("timestamp_format"),
         timestamp_unit=unit,
+        separator=separator,
     )
 
 
