@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -49,20 +49,19 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only count.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Delete decisions made before a day, and their events; the server may run."""
+    """Delete decisions made before a day, their events and what their requests brought along; the server may run."""
     from genco.serving import retention
     from genco.serving.store import open_store
 
     engine = open_store(store)
     day = round(before.replace(tzinfo=UTC).timestamp() * 1e6)
-    done: dict[str, Any] = {"before": f"{before:%Y-%m-%d}", "deleted": yes}
-    if yes:
-        done["decisions"], done["events"] = retention.prune(engine, day)
-        text = f"{done['decisions']:,} decisions and {done['events']:,} events deleted"
-    else:
-        done["decisions"] = retention.num_before(engine, day)
-        text = f"{done['decisions']:,} decisions would be deleted; --yes does it"
-    show(done, text, json)
+    done = retention.prune(engine, day) if yes else retention.num_before(engine, day)
+    sets = f"{done.candidate_sets:,} sets of candidates"
+    text = f"{done.decisions:,} decisions, {done.events:,} events and {sets} deleted"
+    if not yes:
+        text = f"{done.decisions:,} decisions with their events and {sets} would be deleted; --yes does it"
+    counts = {name: num for name, num in asdict(done).items() if yes or name != "events"}
+    show({"before": f"{before:%Y-%m-%d}", "deleted": yes, **counts}, text, json)
 
 
 def _rows(rows: dict[str, int]) -> str:

@@ -82,9 +82,9 @@ def beside(optimizer: Optimizer, product_id: str, candidates: CandidateSet) -> O
 
 
 def keep(connection: Connection, candidates: CandidateSet) -> None:
-    """Write the set unless it is there."""
+    """Write the set unless it is there. In a transaction that has written a decision with it: see `retention`."""
     known = select(candidate_sets.c.digest).where(candidate_sets.c.digest == candidates.digest)
-    if connection.execute(known).first() is None:
+    if connection.execute(known.with_for_update(read=True, key_share=True)).first() is None:
         connection.execute(insert(candidate_sets).values(digest=candidates.digest, body=candidates.body))
 
 

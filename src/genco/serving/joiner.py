@@ -69,6 +69,7 @@ class Joined:
     policy: str
     model_version: str
     candidates: str | None
+    narrowed: bool
     reward: float
     clicks: int
     conversions: int
@@ -203,6 +204,7 @@ def _joined(row: Row[Any]) -> Joined:
         policy=row.policy,
         model_version=row.model_version,
         candidates=row.candidates,
+        narrowed=bool(row.narrowed),
         reward=float(row.reward),
         clicks=int(row.clicks),
         conversions=int(row.conversions),

@@ -15,7 +15,7 @@ from genco.errors import ConfigError
 from genco.serving.errors import StoreUnavailableError
 from genco.serving.tables import decisions, events, settings
 
-SCHEMA_HEAD = "0008"
+SCHEMA_HEAD = "0009"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MS = 5_000
 _POSTGRES = {

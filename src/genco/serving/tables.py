@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 
 metadata = MetaData()
 _HAS_ACTOR = text("actor IS NOT NULL")
+_HAS_SET = text("candidates IS NOT NULL")
 
 decisions = Table(
     "decisions",
@@ -26,6 +27,7 @@ decisions = Table(
     Column("catalogue_version", Integer, nullable=False),
     Column("model_combination", Text),  # apprentice: what the model would have served
     Column("candidates", String(32)),  # digest of the set that the request brought along
+    Column("narrowed", Boolean),  # whether the request pinned or left out elements; null: written by an older version
     Column("activated", Boolean, nullable=False),
     Column("actor", String(32)),  # keyed hash
     Column("digest", String(32), nullable=False),  # of the request: a repeated event_id must repeat the request
@@ -33,6 +35,7 @@ decisions = Table(
     Column("took_us", Integer),  # time of the choice; null where no arm
     Index("decisions_decided_at", "decided_at"),
     Index("decisions_actor", "actor", "decided_at", sqlite_where=_HAS_ACTOR, postgresql_where=_HAS_ACTOR),
+    Index("decisions_candidates", "candidates", sqlite_where=_HAS_SET, postgresql_where=_HAS_SET),
 )
 
 events = Table(

@@ -93,3 +93,24 @@ def test_versions_are_valued_or_refused(pairs_run: RunFolder, pairs_optimizer: O
     assert few["versions"][0]["verdict"] == "cannot tell" and few["rows"] <= 51
     assert (missing.status_code, error_code(missing)) == (404, "unknown_model")
     assert np.isfinite(served["ci_low"]) and served["ci_low"] < served["value"] < served["ci_high"]
+
+
+def test_versions_are_valued_as_they_would_be_served(
+    pairs_run: RunFolder, pairs_optimizer: Optimizer, tmp_path: Path
+) -> None:
+    """A pin counts at once; what a request pinned itself is not valued."""
+    with InProcess(pairs_run.path, str(tmp_path / "s.db"), reward_window_seconds=60) as running:
+        for number in range(4):
+            fill(running, 130, number)
+        product = str(pairs_optimizer.catalogue.products["product_id"][0])
+        title = str(pairs_optimizer.catalogue.elements["element_id"][int(pairs_optimizer.catalogue.pool(0, 0)[0])])
+        for _ in range(7):
+            running.decide(product, pinned=[{"slot_id": "title", "element_id": title}], defer_activation=False)
+        running.travel(70)
+        before = running.client.get("/v1/reports/policy").json()
+        pin = {"kind": "pin", "product_id": product, "slot_id": "title", "element_id": title}
+        assert running.client.post("/v1/controls", json={"changes": [pin]}).status_code == 200
+        after = running.client.get("/v1/reports/policy").json()
+    assert (before["rows"], before["left_out"]) == (after["rows"], after["left_out"]) == (520, 7)
+    sizes = [report["versions"][0]["effective_sample_size"] for report in (before, after)]
+    assert sizes[0] == pytest.approx(520, abs=1e-3) and sizes[1] < 519

@@ -76,7 +76,7 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
     choice = await service.decider.choose(model, question, baseline, held_out, ask.timeout_ms)
     took_us = None if arm is None else round(1e6 * (time.perf_counter() - choosing))
     row = _row(service, model, ask, choice, event_id, decided_at, actor, digest) | {"arm": arm, "took_us": took_us}
-    row["candidates"] = None if brought is None else brought.digest
+    row |= {"candidates": None if brought is None else brought.digest, "narrowed": not question.is_plain}
     try:
         if ask.event_id is None and brought is None:
             await stored(service.writer.submit_row(row), STORE_SECONDS)
@@ -189,9 +189,9 @@ def _insert_once(connection: Connection, row: dict[str, Any], brought: Candidate
     """Insert the decision and the candidates brought along, or return the one that has its event_id already."""
     found = connection.execute(select(decisions).where(decisions.c.event_id == row["event_id"])).one_or_none()
     if found is None:
+        connection.execute(insert(decisions).values(**row))
         if brought is not None:
             keep(connection, brought)
-        connection.execute(insert(decisions).values(**row))
     return found
 
 

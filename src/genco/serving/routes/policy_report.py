@@ -12,13 +12,14 @@ NEWEST_RUNS = 3
 
 
 def policy_report(service: Service, version: str | None, num: int) -> PolicyAnswer:
-    """Values on the last `num` settled decisions of one version, or of those in service and the newest runs.
+    """Values on the last `num` settled decisions of one version, or of those in service and the newest runs, each under
+    the controls in force now.
 
     Raises `ApiError` 404 for an unknown version, 422 for a damaged one.
     """
     until = service.clock.now() - service.config.reward_window_us - SETTLE_US
     with service.engine.connect() as connection:
-        rows = recent_decisions(connection, until, num)
+        rows, left_out = recent_decisions(connection, until, num)
     chosen = _candidates(service) if version is None else [version_named(service.engine, version)]
     values = []
     for entry in chosen:
@@ -30,6 +31,7 @@ def policy_report(service: Service, version: str | None, num: int) -> PolicyAnsw
         first=rows[0].decided_at if rows else None,
         last=rows[-1].decided_at if rows else None,
         mean_reward=mean_reward(rows),
+        left_out=left_out,
         versions=values,
     )
 
