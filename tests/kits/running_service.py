@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 from starlette.testclient import TestClient
+from tests.kits.waiting import PATIENCE, until
 
 from genco.serving.app import create_app
 from genco.serving.config import service_config
@@ -21,6 +22,8 @@ from genco.serving.keys import SCOPES, add_key
 from genco.serving.service import Service
 
 KEY = "test-key-with-every-scope"
+PATIENT = {"learn_every_seconds": 0, "timeout_ms": 60_000}  # the model chooses, however busy the machine
+PORTS = range(15_000, 32_000)  # below those that systems give to outgoing connections, which could take one meanwhile
 
 
 class Client:
@@ -49,7 +52,7 @@ class InProcess(Client):
     """The application without a server, for what needs a configuration of its own."""
 
     def __init__(self, run: Path, store: str, **config: Any) -> None:
-        self.service = Service(run, store, service_config({"learn_every_seconds": 0, **config}))
+        self.service = Service(run, store, service_config({**PATIENT, **config}))
         add_key(self.service.engine, "test", SCOPES, 0, KEY)
         self.service.gate.reload()
         self.client = TestClient(create_app(self.service), raise_server_exceptions=False)
@@ -78,16 +81,14 @@ class RunningService(Client):
     def __init__(self, run: Path, store: str, folder: Path, options: Sequence[object] = (), **config: Any) -> None:
         self.run, self.store, self.folder, self.options = run, store, folder, options
         self.config = folder / "serve.toml"
-        lines = [f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in config.items()]
+        lines = [f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in {**PATIENT, **config}.items()]
         self.config.write_text("\n".join(lines))
         self.url = ""
-        self.client = httpx.Client(timeout=20)
+        self.client = httpx.Client(timeout=PATIENCE)
         self.client.headers["Authorization"] = f"Bearer {KEY}"
 
     def start(self) -> RunningService:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.client.base_url = httpx.URL(self.url)
         command: list[object] = [
@@ -106,15 +107,14 @@ class RunningService(Client):
         return self
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+        def is_ready() -> bool:
             assert self.process.poll() is None, self.log()
             try:
-                if self.client.get("/health/ready").status_code == 200:
-                    return
+                return self.client.get("/health/ready").status_code == 200
             except httpx.TransportError:
-                time.sleep(0.02)
-        raise AssertionError(self.log())
+                return False
+
+        until(is_ready, "The server should be ready")
 
     def log(self) -> str:
         return (self.folder / "serve.log").read_text()
@@ -127,7 +127,7 @@ class RunningService(Client):
     def stop(self) -> int:
         """Ask the process to stop; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
     def __enter__(self) -> RunningService:
         return self.start()
@@ -136,6 +136,18 @@ class RunningService(Client):
         self.client.close()
         if self.process.poll() is None:
             self.kill()
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")
 
 
 def key_without(scope: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 from tests.kits.running_service import RunningService
+from tests.kits.waiting import PATIENCE
 
 from genco.serving.store import open_store
 from genco.serving.tables import decisions, events
@@ -32,7 +33,7 @@ class Load:
 
     def call(self, running: RunningService, products: Sequence[str]) -> None:
         """One caller: decide, click, again."""
-        with httpx.Client(base_url=running.url, headers=running.client.headers, timeout=20) as client:
+        with httpx.Client(base_url=running.url, headers=running.client.headers, timeout=PATIENCE) as client:
             try:
                 while not self.stop.is_set():
                     for product in products:

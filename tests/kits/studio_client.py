@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 from starlette.testclient import TestClient
-from tests.kits.running_service import KEY
+from tests.kits.running_service import KEY, PATIENT
 from tests.studio.conftest import PASSWORD, open_studio_store
 
 from genco.serving.app import create_app
@@ -22,7 +22,7 @@ class StudioClient:
 
     def __init__(self, run: Path, store: str, **config: Any) -> None:
         open_studio_store(store)
-        self.service = Service(run, store, service_config({"learn_every_seconds": 0, **config}))
+        self.service = Service(run, store, service_config({**PATIENT, **config}))
         self.surface = StudioSurface(self.service)
         app = create_app(self.service, [self.surface])
         self.client = TestClient(app, follow_redirects=False, raise_server_exceptions=False)

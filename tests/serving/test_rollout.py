@@ -67,12 +67,12 @@ def test_actors_stay_in_their_arm_and_the_log_says_who_answered(run: Path, secon
         first, again = arms(), arms()
         assert first == again
         share = sum(version == candidate for version in first.values()) / len(actors)
-        assert 0.13 < share < 0.36  # 30% of the 80% that are not held out
+        assert 0.07 < share < 0.42  # 30% of the 80% that are not held out, within five standard errors
         assert {"held out", control, candidate} == set(first.values())
         assert post(running, f"/{candidate}/advance")["rollout"]["stage"] == 1
         later = arms()
         assert all(later[a] == first[a] for a in actors if first[a] != control)
-        assert sum(version == candidate for version in later.values()) > 1.5 * share * len(actors)
+        assert sum(version == candidate for version in later.values()) > 1.1 * share * len(actors)
         with running.service.engine.connect() as connection:
             rows = connection.execute(select(decisions)).all()
         serving = running.service.live.serving
@@ -94,7 +94,7 @@ def test_events_without_actor_are_spread_by_their_id(run: Path, second_run: Path
     with InProcess(run, str(tmp_path / "s.db")) as running:
         _, candidate = begin(running, second_run, stages=[50, 100])
         versions = [running.decide(product_of(running))["model_version"] for _ in range(60)]
-        assert 15 <= versions.count(candidate) <= 45
+        assert 10 <= versions.count(candidate) <= 50
         again = {running.decide(product_of(running), event_id="mine")["model_version"] for _ in range(3)}
         assert len(again) == 1
 

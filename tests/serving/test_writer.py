@@ -34,8 +34,8 @@ def count(engine: Engine) -> int:
 def held(writer: Writer) -> threading.Event:
     """Hold the writer in a transaction until the event is set."""
     release, begun = threading.Event(), threading.Event()
-    writer.submit(lambda _: (begun.set(), release.wait(10)))
-    assert begun.wait(10)
+    writer.submit(lambda _: (begun.set(), release.wait(60)))
+    assert begun.wait(60)
     return release
 
 
@@ -56,8 +56,8 @@ def test_what_waits_is_written_together_and_answered_after_the_commit(engine: En
     seen = writer.submit(lambda connection: connection.execute(select(func.count()).select_from(settings)).scalar())
     assert not futures[0].done()
     release.set()
-    assert [future.result(10) for future in futures] == [None] * 20
-    assert seen.result(10) == 20
+    assert [future.result(60) for future in futures] == [None] * 20
+    assert seen.result(60) == 20
     assert groups == [20]
     writer.close()
 
@@ -68,7 +68,7 @@ def test_what_is_cancelled_in_time_is_never_written(engine: Engine) -> None:
     kept, dropped = writer.submit_row(row("a")), writer.submit_row(row("b"))
     assert dropped.cancel()
     release.set()
-    kept.result(10)
+    kept.result(60)
     writer.close()
     assert count(engine) == 1
 
@@ -78,9 +78,9 @@ def test_one_wrong_row_sinks_nobody(engine: Engine) -> None:
     release = held(writer)
     futures = [writer.submit_row(row(name)) for name in ("a", "b", "a")]
     release.set()
-    assert futures[0].result(10) is None and futures[1].result(10) is None
+    assert futures[0].result(60) is None and futures[1].result(60) is None
     with pytest.raises(StoreUnavailableError, match="UNIQUE"):
-        futures[2].result(10)
+        futures[2].result(60)
     writer.close()
     assert count(engine) == 2
 
@@ -99,7 +99,7 @@ def test_a_store_that_is_away_fails_the_group_at_once(engine: Engine) -> None:
     release.set()
     for future in futures:
         with pytest.raises(StoreUnavailableError, match="closed the connection"):
-            future.result(10)
+            future.result(60)
     assert attempts == 1
     writer.close()
 
@@ -138,8 +138,8 @@ def test_a_connection_that_died_while_idle_is_replaced(engine: Engine) -> None:
         insert_rows(connection, rows)
 
     writer = Writer(engine, insert_unless_dead)
-    writer.submit(lambda _: None).result(10)
-    writer.submit_row(row("a")).result(10)
+    writer.submit(lambda _: None).result(60)
+    writer.submit_row(row("a")).result(60)
     writer.close()
     assert count(engine) == 1 and len(died) == 1
 
@@ -150,5 +150,5 @@ def test_a_new_connection_that_dies_fails_the_group(engine: Engine) -> None:
 
     writer = Writer(engine, dead)
     with pytest.raises(StoreUnavailableError, match="gone"):
-        writer.submit_row(row("a")).result(10)
+        writer.submit_row(row("a")).result(60)
     writer.close()

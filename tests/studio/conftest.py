@@ -1,4 +1,5 @@
-"""One server on SQLite and one browser a session, and a signed-in page of it."""
+"""One server on each kind of store and one browser a session, and a signed-in page of it. On SQLite all browser tests
+run; on PostgreSQL a few of them, with the soak all."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.kits.hostile import hostile_catalogue
 from tests.kits.running_service import KEY, RunningService
+from tests.kits.waiting import PATIENCE
 from tests.serving.conftest import fresh_database, postgres, store_url
 
 from genco.serving.keys import SCOPES, add_key
@@ -48,7 +50,7 @@ def studio(
     is_sqlite = request.param == "sqlite"
     store = str(folder / "store.db") if is_sqlite else fresh_database(request.getfixturevalue("postgres"), "studio")
     open_studio_store(store)
-    with RunningService(card_run.path, store, folder, ("--pictures", card.path), learn_every_seconds=0) as running:
+    with RunningService(card_run.path, store, folder, ("--pictures", card.path)) as running:
         answer = running.client.put("/v1/catalogue", json=hostile_catalogue(card.catalogue.components))
         assert answer.status_code == 200, answer.text
         yield running
@@ -60,6 +62,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on the PATH: apt-get install chromium")
     with sync.sync_playwright() as playwright:
+        sync.expect.set_options(1_000 * PATIENCE)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
@@ -69,6 +72,7 @@ def browser() -> Iterator[Browser]:
 def cookies(browser: Browser, studio: RunningService) -> list[Any]:
     """Of an admin who signed in through the form."""
     context = browser.new_context(base_url=studio.url)
+    context.set_default_timeout(1_000 * PATIENCE)
     sign_in(context.new_page(), "admin")
     found: list[Any] = context.cookies()
     context.close()
@@ -80,6 +84,7 @@ def page(browser: Browser, studio: RunningService, cookies: list[Any]) -> Iterat
     """A page of a signed-in admin. It must log no error, break no rule of its content policy, open no dialog of its own
     accord and ask no other machine for anything."""
     context = browser.new_context(base_url=studio.url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(1_000 * PATIENCE)
     context.add_cookies(cookies)
     page = context.new_page()
     faults: list[str] = []

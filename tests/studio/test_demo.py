@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from tests.kits.running_service import KEY, RunningService
+from tests.kits.waiting import until
 
 from genco.storage.dataset import Dataset
 from genco.storage.runs import RunFolder
@@ -16,17 +15,18 @@ def test_shoppers_are_served_and_click(
     card: Dataset, card_run: RunFolder, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("demo")
-    with RunningService(card_run.path, str(folder / "store.db"), folder, learn_every_seconds=0, holdout=0.5) as running:
+    with RunningService(card_run.path, str(folder / "store.db"), folder, holdout=0.5) as running:
         port = int(running.url.rsplit(":", 1)[1])
         traffic = Traffic(card, port, KEY, per_second=200)
         traffic.start()
-        deadline = time.monotonic() + 20
-        found = {"impressions": 0, "clicks": 0}
-        while (found["impressions"] < 100 or not found["clicks"]) and time.monotonic() < deadline:
-            time.sleep(0.2)
-            found = running.client.get("/v1/reports/combinations").json()
+
+        def enough() -> dict[str, int] | None:
+            found: dict[str, int] = running.client.get("/v1/reports/combinations").json()
+            return found if found["impressions"] >= 100 and found["clicks"] else None
+
+        found = until(enough, "There should be 100 impressions and a click")
         traffic.stop()
-        assert found["impressions"] >= 100 and 0 < found["clicks"] < found["impressions"] / 2
+        assert found is not None and found["clicks"] < found["impressions"] / 2
 
 
 def test_the_demo_lives_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from playwright.sync_api import Page, expect
 from tests.kits.running_service import RunningService
+from tests.kits.studio_pages import counted
 
 from genco.data.catalogue import Catalogue
 
@@ -14,11 +13,7 @@ def test_three_clicks_from_the_overview(page: Page, studio: RunningService, cata
     product = str(catalogue.products["product_id"][4])
     for i in range(20):
         studio.decide(product, actor_id=f"j{i}", defer_activation=False)
-    for _ in range(100):
-        rows = page.request.get("/studio/products.json?search=p00004").json()["rows"]
-        if rows[0]["impressions"] >= 20:
-            break
-        time.sleep(0.2)
+    counted(page, studio)
     page.goto("/studio/")
     page.get_by_role("link", name="the products with most traffic").click()
     page.locator(f"tbody a[href='/studio/product?id={product}']").click()

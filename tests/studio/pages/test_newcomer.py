@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.kits.running_service import RunningService
+from tests.kits.studio_pages import counted
 
 from genco.data.catalogue import Catalogue
 
@@ -24,21 +25,11 @@ def product(studio: RunningService, catalogue: Catalogue) -> str:
     return found
 
 
-def wait_until_counted(page: Page, product: str) -> None:
-    """The pages count the log in the background."""
-    for _ in range(150):
-        rows = page.request.get(f"/studio/products.json?search={product}").json()["rows"]
-        if rows[0]["impressions"] >= 80:
-            return
-        page.wait_for_timeout(200)
-    raise AssertionError(f"{product} was not counted: {rows}")
-
-
 def test_how_to_stop_an_element(page: Page, studio: RunningService, product: str) -> None:
     def shown() -> set[str | None]:
         return {slot["element_id"] for _ in range(DRAWS) for slot in studio.decide(product)["slots"]}
 
-    wait_until_counted(page, product)
+    counted(page, studio)
     page.goto("/studio/")
     page.get_by_role("link", name="every element and its label").click()
     row = page.locator("tbody tr", has=page.locator(f"a[href$='id={product}']")).first
