@@ -127,6 +127,12 @@ def test_no_data_keeps_the_prior_mean() -> None:
     assert not found.mean.any() and np.isfinite(found.covariance).all()
 
 
+def test_gain_by_hand() -> None:
+    """Log-likelihood 3 w - w^2 around no weight: 2 at weight 1 and at its mode 1.5 the most, 2.25."""
+    statistics = GaussianStatistics(np.array([[2.0]]), np.array([3.0]))
+    assert [statistics.gain(np.array([w])) for w in (0.0, 1.0, 1.5)] == [0.0, 2.0, 2.25]
+
+
 def test_statistics_of_shards_add() -> None:
     layout = layout_of(4)
     a, b = (regression(layout, np.ones(4), 50, seed=seed) for seed in (1, 2))

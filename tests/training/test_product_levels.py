@@ -7,7 +7,7 @@ import pytest
 from tests.kits.small_logs import centred_features, small_log, tables_of, with_rewards
 from tests.kits.small_models import small_catalogue, small_model
 
-from genco.training.product_levels import learned_variance, level_step
+from genco.training.product_levels import learned_variance, level_penalty, level_step
 from genco.training.reward_model_config import RewardModelConfig
 from genco.training.reward_model_loop import AdditiveFit
 
@@ -23,6 +23,12 @@ def test_one_step_by_hand() -> None:
 def test_a_step_is_bounded() -> None:
     levels, _ = level_step(np.zeros(2), np.array([50.0, -50.0]), np.ones(2), np.ones((2, 1)), 4.0)
     assert np.abs(levels).max() == pytest.approx(0.7)
+
+
+def test_penalty_by_hand() -> None:
+    """Levels 0 and 2 under variance 4: the mean is 1, so (1 + 1) / 8. One at the mean costs nothing."""
+    assert level_penalty(np.array([0.0, 2.0]), np.ones((2, 1)), 4.0) == pytest.approx(0.25)
+    assert level_penalty(np.array([3.0]), np.ones((1, 1)), 4.0) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_spread_is_learned() -> None:

@@ -32,6 +32,10 @@ class GaussianStatistics:
     def __add__(self, other: GaussianStatistics) -> GaussianStatistics:
         return GaussianStatistics(self.information + other.information, self.linear + other.linear)
 
+    def gain(self, weights: Weights) -> float:
+        """What `weights` [weight] gain in log-likelihood over none at all."""
+        return float(self.linear @ weights - 0.5 * weights @ self.information @ weights)
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -124,7 +128,7 @@ def held_out_factor(
         for k, part in enumerate(parts):
             others = GaussianStatistics(total.information - part.information, total.linear - part.linear)
             mean = solve_with(others, layout, spectrum, exponent, scaled).mean
-            gain[i, k] = part.linear @ mean - 0.5 * mean @ part.information @ mean
+            gain[i, k] = part.gain(mean)
     over = gain - gain[0]
     best = int(over.mean(axis=1).argmax())
     error = float(over[best].std(ddof=1) / np.sqrt(len(parts)))

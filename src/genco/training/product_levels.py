@@ -50,6 +50,12 @@ def learned_variance(logit: Values, gradient: Values, curvature: Values, design:
     return variance
 
 
+def level_penalty(logit: Values, design: Values, variance: float) -> float:
+    """Minus the log prior density of `logit` [product] around what `design` predicts at its best, up to a constant."""
+    weights = _regress(logit, np.full(len(logit), 1.0 / SMALLEST_VARIANCE**2), design, variance)
+    return 0.5 * float(((logit - design @ weights) ** 2).sum() + FEATURE_PENALTY * (weights[1:] ** 2).sum()) / variance
+
+
 def _regress(free: Values, curvature: Values, design: Values, variance: float) -> Values:
     """Generalised least squares of `free` ~ N(design @ weights, 1 / curvature + variance); weights [column]."""
     trust = curvature / (curvature + 1.0 / variance)

@@ -27,9 +27,10 @@ from genco.models.evidence import (
 )
 from genco.rng import stream
 from genco.runtime.terms import TermLayout
+from genco.training.appeal_steps import context_step, moving_rewards
 from genco.training.curvature_sample import chosen_products, curvature_sample
 from genco.training.element_effects import ElementEffects
-from genco.training.product_levels import FREE_VARIANCE, learned_variance, level_step
+from genco.training.product_levels import FREE_VARIANCE, learned_variance, level_penalty, level_step
 from genco.training.reward_model_config import RewardModelConfig
 from genco.training.shared_effects import SharedEffects
 
@@ -95,7 +96,8 @@ class AdditiveFit:
         self.progress = progress or (lambda stage, values: None)
         self.design = np.column_stack([np.ones(len(product_features)), product_features]).astype(np.float64)
         self.logged = np.bincount(log.product, weights=log.trials, minlength=log.num_products) > 0
-        self._reward = np.bincount(log.group, weights=log.reward, minlength=log.num_groups)
+        reward = np.bincount(log.group, weights=log.reward, minlength=log.num_groups)
+        self._reward: Weights = reward.astype(np.float64)
         self.elements = ElementEffects(tables, layout.num_slots, content, config.appeal)
         self.rows_seen = 0
         self.supported = 0.0
@@ -262,19 +264,37 @@ class AdditiveFit:
 
     def _settle_levels(self, state: FitState) -> float:
         """Levels at their optimum: the next step of the weights takes for granted that they are. Returns the
-        log-likelihood before the last of the level steps.
+        log-likelihood, or what it was before a last small step.
 
         What a selective policy lifts alike in all products is known of weights only through differences within
         products; a rest of gradient in the levels, taken for knowledge of weights, would throw that direction far off.
+        A step that has lowered the penalised likelihood is halved: where almost all rewards are 1, one step of all
+        levels overshoots.
         """
-        for _ in range(MAX_LEVEL_PASSES):
-            before, result = state.product_logit, self._pass(state)
+        before, least = state, -np.inf
+        for number in range(2 * MAX_LEVEL_PASSES):
+            result = self._pass(state)
+            reached = result.log_likelihood - self._level_penalty(state)
+            if reached < least:
+                state.product_logit = 0.5 * (before.product_logit + state.product_logit)
+                state.product_weights = 0.5 * (before.product_weights + state.product_weights)
+                state.context_weights = 0.5 * (before.context_weights + state.context_weights)
+                continue
+            if number >= MAX_LEVEL_PASSES:
+                break
+            before, least = replace(state), reached - DROP * abs(result.log_likelihood)
             self._update_appeal(state, result)
-            moved = (state.product_logit - before)[self.logged]
+            moved = (state.product_logit - before.product_logit)[self.logged]
             information = self._by_product(result.group_curvature)[self.logged]
             if float((information * moved**2).mean()) < SETTLED:
                 break
         return result.log_likelihood
+
+    def _level_penalty(self, state: FitState) -> float:
+        of_contexts = 0.5 * float((state.context_weights**2).sum())
+        if not self.config.appeal:
+            return of_contexts
+        return of_contexts + level_penalty(state.product_logit[self.logged], self.design[self.logged], FREE_VARIANCE)
 
     def _settle_uphill(self, state: FitState, before: FitState, likelihood: float, prior_variance: Weights) -> bool:
         """Settle the levels after a step from `before`, of log-likelihood `likelihood`. A step that has lowered the
@@ -319,36 +339,17 @@ class AdditiveFit:
     def _update_appeal(self, state: FitState, result: PassResult, shrink: bool = False) -> None:
         """Exact-ish Newton for product and context effects, the rest held.
 
-        Between passes the expected rewards of a group move along one logistic curve of its curvature: as exp(change)
-        where rewards are rare. Levels of products are free, or shrunk towards what their features predict
-        (`product_levels`)."""
-        log = self.log
-        curvature = np.maximum(result.group_curvature, 1e-9)
-        expected = np.maximum(self._reward - result.group_residual, curvature)
-        odds = expected / curvature - 1
-
-        def moved_by(change: Weights) -> tuple[Weights, Weights]:
-            factor = np.exp(np.clip(change, -2, 2))
-            later = expected * factor * (1 + odds) / (1 + odds * factor)
-            return self._reward - later, later / (1 + odds * factor)
-
+        Levels of products are free, or shrunk towards what their features predict (`product_levels`)."""
+        log, moved_by = self.log, moving_rewards(self._reward, result.group_residual, result.group_curvature)
         change = np.zeros(log.num_groups)
         for _ in range(6):
             if log.contexts.shape[1]:
-                step = self._context_step(*moved_by(change))
+                step = context_step(log.contexts, log.group_context, *moved_by(change))
                 state.context_weights = state.context_weights + step
                 change += (log.contexts @ step)[log.group_context]
             before = state.product_logit
             self._product_step(state, *moved_by(change), shrink)
             change += (state.product_logit - before)[log.group_product]
-
-    def _context_step(self, residual: Weights, weight: Weights) -> Weights:
-        by_context = [
-            np.bincount(self.log.group_context, weights=v, minlength=len(self.log.contexts)) for v in (residual, weight)
-        ]
-        contexts = self.log.contexts.astype(np.float64)
-        information = contexts.T @ (by_context[1][:, None] * contexts) + np.eye(contexts.shape[1])
-        return np.clip(np.linalg.solve(information, contexts.T @ by_context[0]), -1, 1)
 
     def _product_step(self, state: FitState, residual: Weights, weight: Weights, shrink: bool) -> None:
         gradient, curvature = self._by_product(residual), self._by_product(weight)
