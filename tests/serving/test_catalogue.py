@@ -220,6 +220,19 @@ def test_rules_are_set_as_a_whole(running: InProcess) -> None:
     assert {running.decide(product)["slots"][0]["element_id"] for _ in range(60)} != {titles[1]}
 
 
+def test_rows_sent_again_may_not_leave_a_product_without_a_title(running: InProcess) -> None:
+    """`pending` is what a row is that does not say otherwise."""
+    catalogue = running.service.model.catalogue
+    rows = catalogue.elements[catalogue.pool(0, 0).tolist()]
+    sent = [
+        {"element_id": row["element_id"], "product_id": row["product_id"], "component": row["component"]}
+        for row in rows.iter_rows(named=True)
+    ]
+    refused = running.client.put("/v1/catalogue", json={"elements": sent})
+    assert (refused.status_code, error_code(refused)) == (422, "no_legal_combination")
+    assert running.client.put("/v1/catalogue", json={"elements": sent[1:]}).status_code == 200
+
+
 def test_a_product_without_elements_says_what_it_lacks(running: InProcess) -> None:
     put(running, products=[{"product_id": "alone"}])
     view = running.client.get("/v1/catalogue/products/alone").json()

@@ -157,6 +157,33 @@ def test_a_candidate_that_cannot_be_loaded_ends_its_rollout(run: Path, second_ru
         assert running.decide(product_of(running))["model_version"] == control
 
 
+def test_a_new_run_waits_while_another_is_rolled_out(run: Path, second_run: Path, tmp_path: Path) -> None:
+    """Registered at the start, not promoted: the arms and their evidence stay as they are."""
+    store, third = str(tmp_path / "s.db"), other_run(run, tmp_path / "third", 0.5)
+    with InProcess(run, store) as running:
+        control, candidate = begin(running, second_run, stages=[50, 100])
+    with InProcess(third, store) as running:
+        live = running.service.live
+        assert live.set_aside and live.serving.rollout is not None
+        assert (live.version.version, live.serving.rollout.candidate) == (control, candidate)
+        models = running.client.get("/v1/models").json()["models"]
+        (waiting,) = {model["version"] for model in models} - {control, candidate}
+        post(running, f"/{candidate}/rollback")
+        post(running, f"/{waiting}/promote")
+    with InProcess(third, store) as running:
+        assert running.service.live.version.version == waiting and not running.service.live.set_aside
+
+
+def test_a_new_run_that_cannot_wait(run: Path, second_run: Path, tmp_path: Path) -> None:
+    """Where what was served last is damaged, the run is served."""
+    store, third = str(tmp_path / "s.db"), other_run(run, tmp_path / "third", 0.5)
+    with InProcess(run, store) as running:
+        begin(running, second_run, stages=[50, 100])
+    (run / "reward_model.safetensors").write_bytes(b"")
+    with InProcess(third, store) as running:
+        assert Path(running.service.live.version.path) == third and not running.service.live.set_aside
+
+
 def test_what_is_in_the_way_is_refused(run: Path, second_run: Path, tmp_path: Path) -> None:
     with InProcess(run, str(tmp_path / "s.db")) as running:
         control, candidate = begin(running, second_run)

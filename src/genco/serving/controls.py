@@ -100,6 +100,7 @@ class Controls:
                 if rules is not None:
                     everyone = np.arange(before.catalogue.num_products, dtype=np.int32)
                     check_products(everyone, before, after, "the rules sent")
+                check_legal(_withdrawn(edit, before, after), before, after)
 
             def write(connection: Connection, model: ServedModel) -> int:
                 now = self._clock.now()
@@ -221,6 +222,19 @@ def _statuses(edit: CatalogueChange) -> list[Change]:
     for element, status in {entry.element_id: entry.status for entry in edit.statuses}.items():
         by_status.setdefault(status, []).append(element)
     return [SetStatus(element_ids=tuple(ids), status=status) for status, ids in by_status.items()]  # type: ignore[arg-type]
+
+
+def _withdrawn(edit: CatalogueChange, before: Optimizer, after: Optimizer) -> list[Change]:
+    """The statuses that rows sent again take from elements which could be shown before, as changes."""
+    had, has = before.catalogue, after.catalogue
+    gone = tuple(
+        added.element_id
+        for added in edit.elements
+        if added.element_id in had.element_rows
+        and had.element_approved[had.element_rows[added.element_id]]
+        and not has.element_approved[has.element_rows[added.element_id]]
+    )
+    return [SetStatus(element_ids=gone, status="pending")] if gone else []
 
 
 def _summary(edit: CatalogueChange) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from genco.errors import CheckpointError
 from genco.policies.optimizer import Optimizer, load, model_version
 from genco.runtime.reward_model import RewardModel
 from genco.serving import registry, rollout
-from genco.serving.additions import Additions, grown
+from genco.serving.additions import Additions
 from genco.serving.additions_store import read_additions
 from genco.serving.alarms import CANDIDATE_UNUSABLE, raise_alarm
-from genco.serving.arms import Arm, Serving, require_what_is_served, warmed_arm
+from genco.serving.arm_loading import arm_again, arm_named, arm_of, loaded, root_of
+from genco.serving.arms import Arm, Serving, require_what_is_served
 from genco.serving.clock import Clock
 from genco.serving.control_store import changes_in_force
 from genco.serving.errors import ApiError
@@ -50,14 +51,15 @@ def nothing(_: Connection, __: str) -> None:
 
 
 class LiveModel:
-    """serving: what answers requests · learning: whether learned versions of what is served may take over.
+    """serving: what answers requests · learning: whether learned versions of what is served may take over · set_aside:
+    whether the run, new to the store, was only registered, as another version is being rolled out.
 
     Raises `CheckpointError` where the run cannot be used.
     """
 
     def __init__(self, run: Path, engine: Engine, writer: Writer, clock: Clock, metrics: Metrics) -> None:
         self._engine, self._writer, self._clock, self._metrics = engine, writer, clock, metrics
-        self._lock, self._state = threading.Lock(), CatalogueState()
+        self._lock, self._state = threading.RLock(), CatalogueState()
         self._read_state()
         self.serving = Serving(self._last_served(run.resolve()))
         self._resume_rollout()
@@ -73,34 +75,31 @@ class LiveModel:
         return self.serving.control.version
 
     def _last_served(self, path: Path) -> Arm:
-        """The version served last; the run where it is new to the store, or that version cannot be loaded."""
+        """The version served last; the run where it is new to the store and no rollout is under way, or where that
+        version cannot be loaded."""
         run = load(path)
         is_new = all(entry.version != run.policy.version for entry in registry.versions(self._engine))
         own = self._registered(path, run)
         last = registry.served(self._engine)
-        if last is not None and not is_new:
+        self.set_aside = is_new and last is not None and self._under_way() is not None
+        if last is not None and (self.set_aside or not is_new):
             try:
                 optimizer = run if last.version == own.version else load(last.path)
-                return self._arm(last, self._root_of(last, (own, run), (last, optimizer)), optimizer)
+                base = root_of(self._engine, last, (own, run), (last, optimizer))
+                return arm_of(last, base, optimizer, self._state)
             except (CheckpointError, ApiError):
                 log.exception("the version served last cannot be used, the run is served instead")
+                self.set_aside = False
         self._write(lambda connection: self._promote(connection, own, registry.START, self.learning))
-        return self._arm(own, run, run)
+        return arm_of(own, run, run, self._state)
 
-    def _root_of(self, entry: ModelVersion, *loaded: tuple[ModelVersion, Optimizer]) -> Optimizer:
-        """The run that a version stems from. loaded: entries with what is, or is learned from, their run.
-
-        Raises `ApiError`.
-        """
-        for version, optimizer in loaded:
-            if version.version == entry.root:
-                return optimizer
-        return self._loaded(registry.version_named(self._engine, entry.root).path)
+    def _under_way(self) -> Rollout | None:
+        with self._engine.connect() as connection:
+            return rollout.running(connection)
 
     def _resume_rollout(self) -> None:
         """Go on with the rollout under way; it ends where its candidate cannot be loaded."""
-        with self._engine.connect() as connection:
-            under_way = rollout.running(connection)
+        under_way = self._under_way()
         if under_way is None:
             return
         try:
@@ -120,7 +119,7 @@ class LiveModel:
 
         Raises `ApiError` 422 where it cannot be used.
         """
-        optimizer = self._loaded(str(path))
+        optimizer = loaded(str(path))
         return self._registered(path.resolve(), optimizer, trained_to, also)
 
     def promote(self, version: str, why: str = registry.PROMOTE, also: Also = nothing) -> ModelVersion:
@@ -157,12 +156,13 @@ class LiveModel:
 
         Raises `ApiError` 409 unless the version is in service and took over from another.
         """
-        under_way = self.serving.rollout
-        if under_way is not None and version in (under_way.started_from, under_way.candidate):
-            served = self.version.version
-            self.end_rollout(under_way.number, rollout.BY_HAND, lambda connection: also(connection, served))
-            return self.version
-        return self.promote(registry.version_before(self._engine, version).version, registry.ROLLBACK, also)
+        with self._lock:
+            under_way = self.serving.rollout
+            if under_way is not None and version in (under_way.started_from, under_way.candidate):
+                served = self.version.version
+                self.end_rollout(under_way.number, rollout.BY_HAND, lambda connection: also(connection, served))
+                return self.version
+            return self.promote(registry.version_before(self._engine, version).version, registry.ROLLBACK, also)
 
     def begin_rollout(self, version: str, plan: Plan, also: Also = nothing) -> Rollout:
         """Serve a registered version to the first share of the plan. also: done in the same transaction.
@@ -260,7 +260,7 @@ class LiveModel:
             version = model_version(model, arm.base.network)
             path = registry.save_learned(arm.base.run, version, model, evidence, learned)
             entry = ModelVersion(version, registry.LEARNER, str(path), arm.version.root, self._clock.now())
-            changed = self._arm(entry, arm.loaded[0], load(path))
+            changed = arm_of(entry, arm.loaded[0], load(path), self._state)
             self._write(lambda connection: self._enter_learned(connection, name, entry))
             under_way = self.serving.rollout
             if name == CANDIDATE and under_way is not None:
@@ -290,8 +290,8 @@ class LiveModel:
         with self._lock:
             state = CatalogueState(controls, additions or self._state.additions, self._state.version + 1)
             serving = self.serving
-            control = self._again(serving.control, state, check)
-            candidate = None if serving.candidate is None else self._again(serving.candidate, state, check)
+            control = arm_again(serving.control, self._state, state, check)
+            candidate = serving.candidate and arm_again(serving.candidate, self._state, state, check)
 
             def store(connection: Connection) -> T:
                 put_setting(connection, CATALOGUE_VERSION, str(state.version))
@@ -351,39 +351,8 @@ class LiveModel:
         return registry.version_named(self._engine, entry.version)
 
     def _arm_named(self, version: str) -> Arm:
-        """A registered version, loaded and warmed up. Raises `ApiError` 404, 422."""
-        entry = registry.version_named(self._engine, version)
-        optimizer = self._loaded(entry.path)
-        expected = self.serving.control.base.slot_names
-        if optimizer.slot_names != expected:
-            raise ApiError(422, "model_unusable", f"The slots should be {expected}. Found {optimizer.slot_names}.")
-        control = self.serving.control
-        return self._arm(
-            entry, self._root_of(entry, (entry, optimizer), (control.version, control.loaded[0])), optimizer
-        )
-
-    def _loaded(self, path: str) -> Optimizer:
-        """The run at `path`. Raises `ApiError` 422 where it is damaged."""
-        try:
-            return load(path)
-        except (CheckpointError, OSError, ValueError) as error:  # a path may be none
-            raise ApiError(422, "model_unusable", str(error)) from error
-
-    def _arm(self, version: ModelVersion, base: Optimizer, optimizer: Optimizer) -> Arm:
-        """The version on the catalogue as it is now, warmed up. base, optimizer: as loaded."""
-        full_base = full = grown(base, self._state.additions)
-        if optimizer is not base:
-            full = grown(optimizer, self._state.additions)
-        return warmed_arm(version, (base, optimizer), full_base, full, self._state)
-
-    def _again(self, arm: Arm, state: CatalogueState, check: Callable[[Optimizer, Optimizer], None]) -> Arm:
-        """The arm in another state of the catalogue."""
-        full_base, optimizer = arm.base, arm.optimizer
-        if state.additions is not self._state.additions:
-            full_base, optimizer = (grown(loaded, state.additions) for loaded in arm.loaded)
-        made = warmed_arm(arm.version, arm.loaded, full_base, optimizer, state)
-        check(arm.model.optimizer, made.model.optimizer)
-        return made
+        """A registered version on the catalogue as it is. Raises `ApiError` 404, 422."""
+        return arm_named(self._engine, version, self.serving.control, self._state)
 
     def _read_state(self) -> None:
         with self._engine.connect() as connection:

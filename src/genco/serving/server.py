@@ -48,7 +48,10 @@ def serve(
             say(f"The store had no key. This one may do everything and is not shown again: {secret}")
     gc.collect()
     gc.freeze()  # or the collector walks through the loaded model every so often while requests wait
-    say(f"Serving {run} in mode {config.mode} on http://{host}:{port}, model {service.model.version}.")
+    if service.live.set_aside:
+        say(f"{run} is registered, not served: another version is being rolled out. Promote it once that has ended.")
+    what = "the version served last" if service.live.set_aside else run
+    say(f"Serving {what} in mode {config.mode} on http://{host}:{port}, model {service.model.version}.")
     uvicorn.run(
         traced(create_app(service, surfaces(service)), os.environ),
         host=host,
