@@ -79,6 +79,15 @@ def test_table_by_hand(tmp_path: Path) -> None:
         assert abs(clicks.mean() - rate) < 4 * np.sqrt(rate * (1 - rate) / len(clicks))
 
 
+def test_a_line_of_names_is_not_a_combination(tmp_path: Path) -> None:
+    """Rows of messages then count from the line after it."""
+    rows = ["id template background size colour font CTR", "0 0 0 0 0 0 0.1", "1 0 1 0 1 0 0.2"]
+    with_names = write_table(tmp_path / "in", rows)
+    check_import(import_aes, with_names, tmp_path / "out", 9, num_impressions=9)
+    wrong = write_table(tmp_path / "wrong", [*rows, "2 0 1 0 1 0 1.2"])
+    check_refusal(import_aes, wrong, tmp_path / "none", "row 4", "'ctr'", "1.2")
+
+
 def test_without_constraint_only_the_listed_combinations(tmp_path: Path) -> None:
     _, dataset = check_import(
         import_aes, write_table(tmp_path / "in", tree=None), tmp_path / "out", 9, num_impressions=9

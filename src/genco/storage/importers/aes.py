@@ -1,9 +1,9 @@
 """AES tables: the click-through rate of every legal combination of one composited creative.
 
-Source: a text table without header, `id template background size colour font CTR` separated by blanks
-(`ctr_online.txt`, `ctr_new.txt`, or any of that format), or a folder that holds one. If `tree_constraint.txt` lies
-beside it (format: `aes_tree.py`), its matrices become `allow` rules, and the table must list exactly the combinations
-they leave; without it the listed combinations become an `only` rule.
+Source: a text table, `id template background size colour font CTR` separated by blanks, with or without a line of these
+names (`ctr_online.txt`, `ctr_new.txt`, or any of that format), or a folder that holds one. If `tree_constraint.txt`
+lies beside it (format: `aes_tree.py`), its matrices become `allow` rules, and the table must list exactly the
+combinations they leave; without it the listed combinations become an `only` rule.
 
 A template is a product; background, size, colour and font are the slots; elements (`colour-3`) are shared and have no
 content. The table itself becomes the truth, and the log is drawn from it: single impressions, uniform over legal
@@ -79,26 +79,29 @@ def import_aes(
 def read_aes(path: Path) -> pl.DataFrame:
     """Return the table sorted by template and parts; values as integers, ctr as a float."""
     try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as text. {error}") from error
     while lines and not lines[-1]:
         lines.pop()
+    first_row = 1
+    if lines and tuple(name.lower() for name in lines[0]) == _COLUMNS:
+        lines, first_row = lines[1:], 2
     if not lines:
         raise DataError(f"{path}: at least one row is expected. Found none.")
-    for number, fields in enumerate(lines, start=1):
+    for number, fields in enumerate(lines, start=first_row):
         if len(fields) != len(_COLUMNS):
             raise DataError(
                 f"{path}, row {number}: {len(_COLUMNS)} values are expected ({' '.join(_COLUMNS)}). Found {fields}."
             )
     rows = pl.DataFrame(lines, schema=dict.fromkeys(_COLUMNS, pl.String), orient="row")
-    rows = cast_table(rows, {**dict.fromkeys(("template", *PARTS), pl.Int64()), "ctr": pl.Float64()}, path)
+    rows = cast_table(rows, {**dict.fromkeys(("template", *PARTS), pl.Int64()), "ctr": pl.Float64()}, path, first_row)
     for column in ("template", *PARTS):
-        refuse_rows(rows, pl.col(column) < 0, column, "a number from 0 is expected", path)
-    refuse_rows(rows, ~pl.col("ctr").is_between(0, 1), "ctr", "a rate in [0, 1] is expected", path)
+        refuse_rows(rows, pl.col(column) < 0, column, "a number from 0 is expected", path, first_row)
+    refuse_rows(rows, ~pl.col("ctr").is_between(0, 1), "ctr", "a rate in [0, 1] is expected", path, first_row)
     twice = pl.struct("template", *PARTS).is_duplicated()
-    refuse_rows(rows, twice, "id", "every combination is listed once; this one is listed again", path)
-    return rows.with_row_index("row", offset=1).sort("template", *PARTS)
+    refuse_rows(rows, twice, "id", "every combination is listed once; this one is listed again", path, first_row)
+    return rows.with_row_index("row", offset=first_row).sort("template", *PARTS)
 
 
 def _require_agreement(rows: pl.DataFrame, templates: list[int], edges: tuple[TreeEdge, ...], path: Path) -> None:
