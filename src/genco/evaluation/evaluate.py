@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genco.data.splits import Split
 from genco.errors import RuleError
 from genco.evaluation.attribution import attribution_measures
 from genco.evaluation.calibration import equal_mass_bins
 from genco.evaluation.element_rates import smoothed_rate
+from genco.evaluation.held_out import rows_to_judge_on
 from genco.evaluation.logged import LoggedRows, calibration_of, concatenate, predict, ranking_measures
 from genco.evaluation.request_values import NUM_PROPOSALS, RequestValues, request_values
 from genco.evaluation.shapley_audit import audit_measures
@@ -97,17 +97,11 @@ def evaluate(
 
 def held_out_rows(optimizer: Optimizer, dataset: Dataset, seed: int) -> LoggedRows | None:
     """Rows the run was not trained on, with predictions; None where the dataset has no impressions."""
-    measured = optimizer.run.info["measured"]
-    own = optimizer.run.info["fingerprint"] == dataset.fingerprint()
-    split = Split(str(measured["split_by"]), float(measured["split_cut"])) if own else None
-    if not own:
-        dataset.require_distinct_ids()
+    split, _ = rows_to_judge_on(optimizer, dataset)
     parts = []
     total = 0
     for batch in dataset.batches():
         keep = np.ones(len(batch), dtype=bool) if split is None else split.held_out(batch, dataset.catalogue)
-        if split is not None and split.by == "none":
-            keep[:] = True
         keep &= batch.num_impressions > 0
         rows = np.flatnonzero(keep)
         if not len(rows) or total > MAX_RANKING_ROWS:
@@ -197,10 +191,12 @@ def _diversity(optimizer: Optimizer, num_requests: int, seed: int) -> dict[str, 
         if len(positions) > 1:
             differing = (positions[:, None, :] != positions[None, :, :]).sum(axis=2)
             hamming.append(differing.sum() / (len(positions) * (len(positions) - 1)))
-    return {
+    result: dict[str, Any] = {
         "diversity.distinct_at_16": float(np.mean(distinct)) if distinct else None,
         "diversity.mean_hamming": float(np.mean(hamming)) if hamming else None,
     }
+    reasons = {"diversity.distinct_at_16": NO_REQUEST, "diversity.mean_hamming": "no product has two combinations"}
+    return result | {f"{key}_reason": why for key, why in reasons.items() if result[key] is None}
 
 
 def _average_requests(optimizer: Optimizer, num: int, seed: int) -> list[tuple[int, NDArray[np.float32]]]:

@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 
 from genco.errors import DataError, SupportError
+from genco.evaluation.held_out import ALL, HELD_OUT, OTHER_DATA
 from genco.evaluation.ope.interaction_share import interaction_share
-from genco.evaluation.ope.logged_rows import ALL, HELD_OUT, OTHER_DATA, read_log
+from genco.evaluation.ope.logged_rows import read_log
 from genco.evaluation.ope.policy_value import policy_value
 from genco.evaluation.ope.served import positions_of, served, weighted_draws
 from genco.policies.optimizer import Optimizer

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.data.batch import ImpressionBatch
-from genco.data.splits import Split
 from genco.errors import SupportError
+from genco.evaluation.held_out import rows_to_judge_on
 from genco.evaluation.ope.slot_shares import SlotShares
 from genco.policies.optimizer import Optimizer
 from genco.rng import stream
@@ -19,7 +19,6 @@ from genco.storage.revenue_log import rate_log, valued_batches
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, dict[str, float]], None]
-HELD_OUT, OTHER_DATA, ALL = "held out from training", "other data than the run's", "all: the run held nothing out"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def read_log(optimizer: Optimizer, dataset: Dataset, num_rows: int, seed: int, p
     learned, each worth the mean of its row. Raises `SupportError` where no row has a propensity, or none of those was
     held out.
     """
-    split, chosen_from = _split(optimizer, dataset)
+    split, chosen_from = rows_to_judge_on(optimizer, dataset)
     sample: list[LoggedRows] = []
     shares = SlotShares(dataset.catalogue.num_slots, dataset.catalogue.num_elements)
     read = with_propensity = eligible = 0
@@ -99,16 +98,6 @@ def read_log(optimizer: Optimizer, dataset: Dataset, num_rows: int, seed: int, p
             "rows with a propensity."
         )
     return ReadLog(_joined(sample).single(), read, eligible, chosen_from, shares)
-
-
-def _split(optimizer: Optimizer, dataset: Dataset) -> tuple[Split | None, str]:
-    """What was held out of the run's training, None for all rows, and in words. Raises `DataError` for doubled ids."""
-    if optimizer.run.info["fingerprint"] != dataset.fingerprint():
-        dataset.require_distinct_ids()
-        return None, OTHER_DATA
-    measured = optimizer.run.info["measured"]
-    split = Split(str(measured["split_by"]), float(measured["split_cut"]))
-    return (None, ALL) if split.by == "none" else (split, HELD_OUT)
 
 
 def _rows(

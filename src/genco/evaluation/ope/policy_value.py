@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.errors import DataError, SupportError
+from genco.evaluation.held_out import ALL
 from genco.evaluation.logged import predict
 from genco.evaluation.ope import IPS, SNIPS, ClippedIPS, DirectMethod, DoublyRobust, PseudoInverse, SwitchDR
 from genco.evaluation.ope.empirical_likelihood import EmpiricalLikelihood
 from genco.evaluation.ope.interaction_share import interaction_share
 from genco.evaluation.ope.interval import Interval
-from genco.evaluation.ope.logged_rows import ALL, LoggedRows, ReadLog, read_log
+from genco.evaluation.ope.logged_rows import LoggedRows, ReadLog, read_log
 from genco.evaluation.ope.served import Served, served
 from genco.evaluation.ope.slot_shares import dependence
 from genco.evaluation.ope.support import Support

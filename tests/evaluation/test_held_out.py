@@ -1,0 +1,33 @@
+"""Which rows a run is judged on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from genco.evaluation.evaluate import held_out_rows
+from genco.evaluation.held_out import ALL, HELD_OUT, rows_to_judge_on
+from genco.policies.optimizer import Optimizer
+from genco.storage.dataset import Dataset
+
+
+def test_rows_held_out(pairs: Dataset, pairs_optimizer: Optimizer) -> None:
+    split, words = rows_to_judge_on(pairs_optimizer, pairs)
+    assert split is not None and words == HELD_OUT
+    rows = held_out_rows(pairs_optimizer, pairs, 0)
+    assert rows is not None and 0 < len(rows.product) < pairs.num_rows / 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"split_by": "none"}, {"split_by": "product", "reward_model": {"held_out_rows": 0}}]
+)
+def test_nothing_was_held_out(
+    pairs: Dataset, pairs_optimizer: Optimizer, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    """By configuration, or because the log has so few products that none fell to the held-out share."""
+    info = pairs_optimizer.run.info
+    monkeypatch.setattr(pairs_optimizer.run, "info", {**info, "measured": {**info["measured"], **changes}})
+    assert rows_to_judge_on(pairs_optimizer, pairs) == (None, ALL)
+    rows = held_out_rows(pairs_optimizer, pairs, 0)
+    assert rows is not None and len(rows.product) == pairs.num_rows
