@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genco.data.catalogue import EMPTY, Catalogue
-from genco.evaluation.contributions import contributions
+from genco.evaluation.contributions import Contributions, contributions
 from genco.evaluation.element_counts import ElementCounts
 from genco.evaluation.element_labels import element_labels
 from genco.policies.optimizer import Optimizer
@@ -133,34 +133,63 @@ def element_rows(
     impressions, clicks: by element, over all slots of its component · context: [num_context] · busiest: the product
     that shared elements are judged on.
     """
-    catalogue, bound = optimizer.catalogue, optimizer.policy.bound
+    catalogue = optimizer.catalogue
     slots = component_slots(catalogue)
     found: dict[int, ElementRow] = {}
+    wanted = set(shown.tolist())
     owner, component = catalogue.element_product[shown], catalogue.element_component[shown]
     for product, part in sorted(set(zip(owner.tolist(), component.tolist(), strict=True))):
-        elements = catalogue.members(product, part)
-        judged = product if product >= 0 else busiest
-        credit = contributions(bound, judged, slots[part], context, elements)
-        empty = None
-        if not all(catalogue.slots[slot].required for slot in slots[part]):
-            empty = float(contributions(bound, judged, slots[part], context, NO_ELEMENT).mean[0])
-        seen, clicked = impressions[elements].astype(np.float64), clicks[elements].astype(np.float64)
-        status = [str(catalogue.elements["status"][int(row)]) for row in elements]
-        labels = element_labels(status, seen, credit.mean, credit.low, credit.high, empty)
-        for i, row in enumerate(elements.tolist()):
+        group = judged_group(optimizer, impressions, context, product, part, busiest)
+        for i, row in enumerate(group.elements.tolist()):
+            if row not in wanted:
+                continue
+            seen, clicked = float(impressions[row]), float(clicks[row])
             found[row] = ElementRow(
                 product_id=None if product < 0 else str(catalogue.products["product_id"][product]),
                 element=element_view(catalogue, row, slots[part][0]),
-                status=status[i],
-                label=labels[i],
-                impressions=float(seen[i]),
-                clicks=float(clicked[i]),
-                ctr=float(clicked[i] / seen[i]) if seen[i] > 0 else None,
-                contribution=float(credit.mean[i]),
-                ci_low=float(credit.low[i]),
-                ci_high=float(credit.high[i]),
+                status=group.status[i],
+                label=group.labels[i],
+                impressions=seen,
+                clicks=clicked,
+                ctr=clicked / seen if seen > 0 else None,
+                contribution=float(group.credit.mean[i]),
+                ci_low=float(group.credit.low[i]),
+                ci_high=float(group.credit.high[i]),
             )
     return [found[row] for row in shown.tolist()]
+
+
+@dataclass(frozen=True)
+class JudgedGroup:
+    """All elements of one product and component [element], with what they add and their labels."""
+
+    elements: NDArray[np.int32]
+    status: list[str]
+    credit: Contributions
+    labels: list[str]
+
+
+def judged_group(
+    optimizer: Optimizer,
+    impressions: NDArray[np.number],
+    context: NDArray[np.float32],
+    product: int,
+    part: int,
+    busiest: int,
+) -> JudgedGroup:
+    """Judge the elements of a product row (-1 = shared, then on the product `busiest`) and component."""
+    catalogue, bound = optimizer.catalogue, optimizer.policy.bound
+    slots, elements = component_slots(catalogue)[part], catalogue.members(product, part)
+    judged = product if product >= 0 else busiest
+    credit = contributions(bound, judged, slots, context, elements)
+    empty = None
+    if not all(catalogue.slots[slot].required for slot in slots):
+        empty = float(contributions(bound, judged, slots, context, NO_ELEMENT).mean[0])
+    all_status = catalogue.elements["status"]
+    status = [str(all_status[int(row)]) for row in elements]
+    seen = impressions[elements].astype(np.float64)
+    labels = element_labels(status, seen, credit.mean, credit.low, credit.high, empty)
+    return JudgedGroup(elements, status, credit, labels)
 
 
 def component_slots(catalogue: Catalogue) -> tuple[tuple[int, ...], ...]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
 from genco.serving.tables import audit
+
+
+def note_each(connection: Connection, at: int, actor: str, act: str, details: Sequence[Mapping[str, Any]]) -> None:
+    """Write a line for each detail."""
+    lines = [{"at": at, "key_id": actor, "act": act, "detail": json.dumps(detail)} for detail in details]
+    connection.execute(insert(audit), lines)
 
 
 def note(connection: Connection, at: int, actor: str, act: str, detail: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from genco.errors import ConfigError, DataError, UnknownIdError
 from genco.policies.optimizer import Optimizer
 from genco.serving.additions_checks import merged
 from genco.serving.additions_store import write_additions
-from genco.serving.audit import note
+from genco.serving.audit import note, note_each
 from genco.serving.catalogue_schemas import CatalogueChange
 from genco.serving.changes import Change, SetStatus, product_of
 from genco.serving.clock import Clock
@@ -125,7 +125,7 @@ class Controls:
         for change in changes:
             owner = _owner(change, model.catalogue)
             made.append(insert_change(connection, change, owner, actor, now, model.catalogue_version))
-            note(connection, now, actor, APPLY, {"control": made[-1].number, "change": change.words})
+            note_each(connection, now, actor, APPLY, _lines({"control": made[-1].number}, change))
         return made
 
     def undo(self, number: int, actor: str) -> Control:
@@ -136,7 +136,9 @@ class Controls:
             def write(connection: Connection, model: ServedModel) -> Control:
                 now = self._clock.now()
                 made = insert_undo(connection, undone, actor, now, model.catalogue_version)
-                note(connection, now, actor, UNDO, {"control": made.number, "undoes": number, "change": made.words})
+                note_each(
+                    connection, now, actor, UNDO, _lines({"control": made.number, "undoes": number}, undone.change)
+                )
                 return made
 
             def check(before: Optimizer, after: Optimizer) -> None:
@@ -214,6 +216,13 @@ def _owner(change: Change, catalogue: Catalogue) -> str | None:
         return product_of(change)
     rows = touched_products(change, catalogue)
     return str(catalogue.products["product_id"][int(rows[0])]) if len(rows) == 1 else None
+
+
+def _lines(of: dict[str, int], change: Change) -> list[dict[str, Any]]:
+    """What the audit log says of a change: a line for each element whose status it sets, else one."""
+    if not isinstance(change, SetStatus):
+        return [{**of, "change": change.words}]
+    return [{**of, "change": f"{change.status}: {element!r}"} for element in change.element_ids]
 
 
 def _statuses(edit: CatalogueChange) -> list[Change]:

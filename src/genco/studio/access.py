@@ -76,6 +76,11 @@ def may(role: str) -> Callable[[Request], Awaitable[None]]:
 
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form; of a field sent several times the last. Raises `ApiError` 413."""
+    return dict(await fields_of(request))
+
+
+async def fields_of(request: Request) -> list[tuple[str, str]]:
+    """Names and values of a form in order. Raises `ApiError` 413."""
     if int(request.headers.get("content-length") or 0) > MAX_FORM_BYTES:
         raise ApiError(413, "body_too_large", f"A form has at most {MAX_FORM_BYTES:,} bytes.")
     body = b""
@@ -84,6 +89,6 @@ async def form_of(request: Request) -> dict[str, str]:
             body += part
             if len(body) > MAX_FORM_BYTES:
                 raise ApiError(413, "body_too_large", f"A form has at most {MAX_FORM_BYTES:,} bytes.")
-        request.state.form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    form: dict[str, str] = request.state.form
+        request.state.form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    form: list[tuple[str, str]] = request.state.form
     return form

@@ -31,6 +31,7 @@ from genco.studio.pages import (
     policy,
     product,
     products,
+    several,
     sign_in,
 )
 from genco.studio.rendering import render
@@ -38,7 +39,20 @@ from genco.studio.studio import Studio
 from genco.studio.surroundings import Surroundings
 from genco.studio.users import list_users
 
-_PAGES = (overview, products, product, elements, interactions, combinations, policy, models, controls, audit, pictures)
+_PAGES = (
+    overview,
+    products,
+    product,
+    elements,
+    interactions,
+    combinations,
+    policy,
+    models,
+    controls,
+    several,
+    audit,
+    pictures,
+)
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -62,8 +76,9 @@ class StudioSurface:
         self._url, self._say = url, say
 
     def start(self) -> None:
-        """Begin to count; say where the studio is, and how the first admin gets in."""
+        """Begin to count and to judge; say where the studio is, and how the first admin gets in."""
         self.studio.tally.start()
+        self.studio.labels.start()
         if list_users(self.studio.service.engine):
             self._say(f"Studio: {self._url}/studio/")
         else:
@@ -71,7 +86,8 @@ class StudioSurface:
             self._say(f"Studio: nobody can sign in yet. Make the first admin at {link}")
 
     def stop(self) -> None:
-        """Count no further."""
+        """Count and judge no further."""
+        self.studio.labels.stop()
         self.studio.tally.stop()
 
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from genco.policies.optimizer import Optimizer
 from genco.serving.service import Service
 from genco.studio.catalogue_index import CatalogueIndex
+from genco.studio.judged_labels import JudgedLabels
 from genco.studio.sessions import Attempts, Links
-from genco.studio.tally import Counts, Tally
-
-
-@dataclass(frozen=True)
-class View:
-    """What one page reads: model, catalogue and counts of one moment. counts: by rows of the index's catalogue."""
-
-    optimizer: Optimizer
-    index: CatalogueIndex
-    counts: Counts
+from genco.studio.tally import Tally
+from genco.studio.view import View
 
 
 class Studio:
@@ -28,6 +19,7 @@ class Studio:
         self.service, self.pictures = service, pictures
         self.attempts, self.links = Attempts(), Links()
         self.tally = Tally(service)
+        self.labels = JudgedLabels(self.view, service.clock.now)
         self._index: CatalogueIndex | None = None
 
     def view(self) -> View:
@@ -35,4 +27,4 @@ class Studio:
         optimizer, index = self.service.model.optimizer, self._index
         if index is None or index.catalogue is not optimizer.catalogue:
             index = self._index = CatalogueIndex(optimizer.catalogue)
-        return View(optimizer, index, self.tally.counts_on(optimizer.catalogue))
+        return View(optimizer, index, self.tally.counts_on(optimizer.catalogue), self.service.live.version.root)

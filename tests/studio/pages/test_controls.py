@@ -120,6 +120,20 @@ def test_figures_of_the_preview_are_those_of_the_service(client: StudioClient) -
         assert sum(row[side] for row in effect["slots"][0]["shares"]) == pytest.approx(1)
 
 
+def test_a_preview_is_for_the_context_that_is_chosen(client: StudioClient) -> None:
+    product = str(client.service.model.catalogue.products["product_id"][0])
+    column = client.twin("/studio/controls")["context"][0]
+    name, value = column["name"], column["values"][0]
+    fields = {"action": "pause", "product": product, f"context.{name}": value}
+    effect = client.twin("/studio/controls", **fields)["effect"]
+    body = {"changes": [{"kind": "pause_exploration", "product_id": product}], "product_id": product}
+    found = client.api("/v1/controls/preview", body | {"context": {name: value}})["traffic"]
+    assert effect["rate_after"] == found["click_probability_after"]
+    assert effect["rate_after"] != client.api("/v1/controls/preview", body)["traffic"]["click_probability_after"]
+    page = client.page("/studio/controls", **fields)
+    assert "in this context" in page and f'<option value="{value}" selected>' in page
+
+
 def test_viewers_look_and_change_nothing(client: StudioClient) -> None:
     product = str(client.service.model.catalogue.products["product_id"][0])
     title = served(client, product)[0]["title"]

@@ -12,7 +12,9 @@ from starlette.responses import RedirectResponse, Response
 
 from genco.serving.errors import ApiError
 from genco.studio.access import actor_of, form_of, may, studio_of
+from genco.studio.pages.product import asked_of
 from genco.studio.pages.twins import page
+from genco.studio.queries.context import chosen_context
 from genco.studio.queries.controls import ControlsPage, already_in_force, controls_page
 from genco.studio.queries.wanted_change import ACTIONS, BY_NAME, Wanted, change_of
 from genco.studio.users import EDITOR
@@ -26,7 +28,11 @@ FIELDS = ("action", "product", "element", "other", "slot", "share")
 
 def _drawn(shown: ControlsPage) -> dict[str, Any]:
     wanted = {name: getattr(shown.wanted, name) for name in FIELDS}
-    given = {name: value for name, value in wanted.items() if value}
+    context = chosen_context(shown.context)
+    fields = {name: value for name, value in wanted.items() if value}
+    given = fields | context
+    if shown.undo is not None:
+        fields |= {"undo": str(shown.undo)}
 
     def link(**changes: str | int) -> str:
         kept = {name: value for name, value in (given | changes).items() if value != ""}
@@ -35,7 +41,8 @@ def _drawn(shown: ControlsPage) -> dict[str, Any]:
     return {
         "actions": ACTIONS,
         "action": BY_NAME.get(shown.wanted.action),
-        "given": given,
+        "fields": fields,
+        "chosen_context": context,
         "link": link,
         "listed": next(name for name, active in LISTED.items() if active is shown.active),
     }
@@ -55,9 +62,10 @@ def show(
     listed: Literal["in_force", "undone", "all"] = "in_force",
     before: Number = None,
 ) -> ControlsPage:
-    """What can be changed, what the change asked for would do, and what was changed."""
+    """What can be changed, what a change would do in the context of `context.NAME`, and what was changed."""
     wanted = Wanted(action if action in BY_NAME else "", product, element, other, slot, share)
-    return controls_page(studio_of(request), wanted, undo, done, LISTED[listed], before)
+    context, _ = asked_of(request)
+    return controls_page(studio_of(request), wanted, context, undo, done, LISTED[listed], before)
 
 
 @router.post("/controls", dependencies=[Depends(may(EDITOR))])
@@ -69,7 +77,7 @@ async def apply(request: Request) -> Response:
     if await asyncio.to_thread(already_in_force, studio, change):
         raise ApiError(409, "already_in_force", "This is in force already.")
     made = await asyncio.to_thread(studio.service.controls.apply, [change], actor_of(request).key_id)
-    return _back(wanted.product, made[0].number)
+    return back(wanted.product, made[0].number)
 
 
 @router.post("/controls/undo", dependencies=[Depends(may(EDITOR))])
@@ -80,9 +88,10 @@ async def undo(request: Request) -> Response:
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise ApiError(404, "unknown_control", f"No control {number!r} is stored.")
     made = await asyncio.to_thread(studio.service.controls.undo, int(number), actor_of(request).key_id)
-    return _back(form.get("product", ""), made.number)
+    return back(form.get("product", ""), made.number)
 
 
-def _back(product: str, number: int) -> Response:
+def back(product: str, number: int) -> Response:
+    """To what was done, with its undo."""
     kept = {"product": product, "done": number} if product else {"done": number}
     return RedirectResponse(f"/studio/controls?{urlencode(kept)}", 303)

@@ -14,6 +14,7 @@ from genco.studio.pages.links import Links
 from genco.studio.pages.pictures import PictureLinks
 from genco.studio.pages.twins import page
 from genco.studio.queries.elements import Elements, elements
+from genco.studio.queries.wanted_change import BY_NAME, STATUS
 
 router = APIRouter()
 
@@ -24,10 +25,12 @@ def _drawn(shown: Elements) -> dict[str, Any]:
         "search": shown.search,
         "component": shown.component,
         "status": shown.status,
+        "label": shown.label,
         "sort": shown.sort,
     }
     return {
         "links": Links("/studio/elements", asked, shown.sort, shown.descending),
+        "several_actions": [BY_NAME[name] for name in STATUS],
         "pictures": PictureLinks(),
         "element_name": element_name,
         "interval_bar": interval_bar,
@@ -42,9 +45,10 @@ def show(
     search: Annotated[str, Query(max_length=200)] = "",
     component: str = "",
     status: Literal["", "approved", "pending", "blocked"] = "",
+    label: Literal["", "PENDING", "LEARNING", "LOW", "GOOD", "BEST"] = "",
     sort: Literal["impressions", "clicks", "rate"] = "impressions",
     ascending: bool = False,
     page: int = 1,
 ) -> Elements:
     """Elements by traffic, unless asked otherwise."""
-    return elements(studio_of(request), product_id, search.strip(), component, status, sort, not ascending, page)
+    return elements(studio_of(request), product_id, search.strip(), component, status, label, sort, not ascending, page)

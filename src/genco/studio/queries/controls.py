@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from genco.data.catalogue import APPROVED
@@ -21,6 +22,7 @@ from genco.serving.controls import Preview
 from genco.serving.errors import ApiError
 from genco.serving.governed import state_of
 from genco.studio.queries.actors import actor_names
+from genco.studio.queries.context import ContextColumn, context_columns, given_in
 from genco.studio.queries.element_names import Choice, choices, name_of
 from genco.studio.queries.wanted_change import Wanted, change_of
 from genco.studio.studio import Studio
@@ -66,11 +68,13 @@ class SlotShares:
 
 @dataclass(frozen=True)
 class Effect:
-    """What the change would do. num_products: whose decisions may change · exact: shares are probabilities, else
-    drawn · rate_before, rate_after: expected click rate of the product · in_force: it is already."""
+    """What the change would do. num_products: whose decisions may change · products: the first of them · exact: shares
+    are probabilities, else drawn · rate_before, rate_after: expected click rate of the product · in_force: it is so
+    already."""
 
     said: str
     num_products: int
+    products: tuple[str, ...]
     product_id: str | None
     exact: bool
     slots: tuple[SlotShares, ...]
@@ -82,8 +86,8 @@ class Effect:
 @dataclass(frozen=True)
 class ControlsPage:
     """wanted: what the form says, completed · is_known: whether the catalogue has its product · status: of the element
-    · choices: of the product, None = too many to list · refused: why the change cannot be made · done: the act just
-    made · older: where the next page begins."""
+    · context: that the preview is for · choices: of the product, None = too many to list · refused: why the change
+    cannot be made · done: the act just made · older: where the next page begins."""
 
     wanted: Wanted
     is_known: bool
@@ -91,6 +95,7 @@ class ControlsPage:
     element_name: str | None
     status: str | None
     slots: tuple[str, ...]
+    context: tuple[ContextColumn, ...]
     choices: tuple[Choice, ...] | None
     effect: Effect | None
     refused: str | None
@@ -101,7 +106,13 @@ class ControlsPage:
 
 
 def controls_page(
-    studio: Studio, asked: Wanted, undo: int | None, done: int | None, active: bool | None, before: int | None
+    studio: Studio,
+    asked: Wanted,
+    context: Mapping[str, str],
+    undo: int | None,
+    done: int | None,
+    active: bool | None,
+    before: int | None,
 ) -> ControlsPage:
     """active: list changes in force (True), undone (False) or every act (None) · before: acts below this number."""
     service, catalogue = studio.service, studio.service.model.catalogue
@@ -109,9 +120,9 @@ def controls_page(
     effect, refused = None, None
     try:
         if undo is not None:
-            effect = _undoing(studio, undo, wanted.product)
+            effect = _undoing(studio, undo, wanted.product, context)
         elif wanted.is_complete:
-            effect = _doing(studio, change_of(wanted), wanted.product)
+            effect = effect_of(studio, change_of(wanted), wanted.product, context)
     except ApiError as error:
         refused = error.message
     listed = service.controls.history(wanted.product or None, active, before, PAGE_SIZE + 1)
@@ -123,6 +134,7 @@ def controls_page(
         element_name=name_of(catalogue, wanted.element) if wanted.element else None,
         status=None if row is None else str(catalogue.elements["status"][row]),
         slots=service.model.slot_names,
+        context=context_columns(service.model.optimizer, context),
         choices=choices(catalogue, wanted.product),
         effect=effect,
         refused=refused,
@@ -178,14 +190,15 @@ def already_in_force(studio: Studio, change: Change) -> bool:
     return change in held and state_of([*held, change]) == state_of(held)
 
 
-def _doing(studio: Studio, change: Change, product: str) -> Effect:
-    preview = studio.service.controls.preview([change], product_id=product or None)
+def effect_of(studio: Studio, change: Change, product: str, context: Mapping[str, str]) -> Effect:
+    """What the change would do; traffic of the product, "" = the first that is touched. Raises `ApiError`."""
+    preview = studio.service.controls.preview([change], None, product or None, given_in(context))
     return _effect(studio, said(studio, change), preview, already_in_force(studio, change))
 
 
-def _undoing(studio: Studio, number: int, product: str) -> Effect:
+def _undoing(studio: Studio, number: int, product: str, context: Mapping[str, str]) -> Effect:
     control = _named(studio, number)
-    preview = studio.service.controls.preview([], undo=number, product_id=product or control.product_id)
+    preview = studio.service.controls.preview([], number, product or control.product_id, given_in(context))
     return _effect(studio, f"Undo {number}: {said(studio, control.change)}", preview, False)
 
 
@@ -194,6 +207,7 @@ def _effect(studio: Studio, words: str, preview: Preview, in_force: bool) -> Eff
     return Effect(
         said=words,
         num_products=preview.num_products,
+        products=preview.products,
         product_id=None if found is None else found.product_id,
         exact=found is None or found.exact,
         slots=() if found is None else tuple(_shares(studio, slot) for slot in found.slots),

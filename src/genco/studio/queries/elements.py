@@ -13,9 +13,11 @@ from genco.evaluation.element_table import ElementRow, component_slots, element_
 from genco.evaluation.report_data import average_context
 from genco.serving.errors import ApiError
 from genco.studio.catalogue_index import CatalogueIndex
+from genco.studio.judged_labels import NAMES, UNJUDGED
 from genco.studio.queries.paging import Paging, paging, rates, sorted_rows
-from genco.studio.studio import Studio, View
+from genco.studio.studio import Studio
 from genco.studio.tally import Counts
+from genco.studio.view import View
 
 SORTS = ("impressions", "clicks", "rate")
 PAGE_SIZE = 50
@@ -41,16 +43,22 @@ class Total:
 
 @dataclass(frozen=True)
 class Elements:
-    """product_id, search, component, status, sort, descending: as asked · impressions, clicks: shown decisions of
-    products of the catalogue · totals: by component."""
+    """product_id, search, component, status, label, sort, descending: as asked · impressions, clicks: shown decisions
+    of products of the catalogue · labels: elements of each label that the other filters let through, and how many are
+    not judged yet · judged_at: the filter's labels are as of then or later, None = the first round is not over ·
+    totals: by component."""
 
     until: int
     product_id: str
     search: str
     component: str
     status: str
+    label: str
     sort: str
     descending: bool
+    labels: dict[str, int]
+    num_unjudged: int
+    judged_at: int | None
     components: tuple[str, ...]
     impressions: int
     clicks: int
@@ -61,15 +69,27 @@ class Elements:
 
 
 def elements(
-    studio: Studio, product_id: str, search: str, component: str, status: str, sort: str, descending: bool, page: int
+    studio: Studio,
+    product_id: str,
+    search: str,
+    component: str,
+    status: str,
+    label: str,
+    sort: str,
+    descending: bool,
+    page: int,
 ) -> Elements:
-    """One page of the elements; filters that are "" let everything through.
+    """One page of the elements; filters that are "" let everything through. The filter goes by the labels that were
+    judged last, rows show those of now.
 
     Raises `ApiError` 404 for an unknown product.
     """
     view = studio.view()
     counts, catalogue = view.counts, view.index.catalogue
-    chosen = _chosen(view.index, product_id, search, component, status)
+    chosen, labels = _chosen(view.index, product_id, search, component, status), studio.labels.on(view)
+    by_label, num_unjudged = labels.count(chosen), int((labels.codes[chosen] == UNJUDGED).sum())
+    if label:
+        chosen = chosen[labels.codes[chosen] == NAMES.index(label)]
     rows = sorted_rows(chosen, _values(counts, sort), descending)
     place = paging(len(rows), page, PAGE_SIZE)
     shown = rows[place.first : place.first + place.size].astype(np.int32)
@@ -79,8 +99,12 @@ def elements(
         search=search,
         component=component,
         status=status,
+        label=label,
         sort=sort,
         descending=descending,
+        labels=by_label,
+        num_unjudged=num_unjudged,
+        judged_at=labels.judged_at,
         components=catalogue.components,
         impressions=int(counts.product[0].sum()),
         clicks=int(counts.product[1].sum()),

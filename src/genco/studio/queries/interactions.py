@@ -20,9 +20,11 @@ from genco.evaluation.interactions import (
 )
 from genco.policies.generative import Request
 from genco.studio.queries.combinations import combination_rows
-from genco.studio.queries.product import ContextColumn, context_columns, known_product, wanted_request
+from genco.studio.queries.context import ContextColumn, context_columns
+from genco.studio.queries.product import known_product, wanted_request
 from genco.studio.queries.products import ProductRow, product_row
-from genco.studio.studio import Studio, View
+from genco.studio.studio import Studio
+from genco.studio.view import View
 
 NUM_PAIRS = 10
 Together = list[tuple[frozenset[str | None], int, int]]

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genco.data.catalogue import APPROVED, EMPTY, Catalogue
-from genco.data.columns import CategoricalColumn
 from genco.drawings.words import clean, element_name
 from genco.errors import GencoError, RuleError
 from genco.evaluation.element_labels import LABEL_RULES
@@ -22,21 +20,13 @@ from genco.policies.generative import Request
 from genco.policies.optimizer import Optimizer
 from genco.runtime.legal_space import LegalSpace
 from genco.serving.errors import ApiError
+from genco.studio.queries.context import ContextColumn, context_columns, given_in
 from genco.studio.queries.elements import rows_of
 from genco.studio.queries.products import ProductRow, product_row
 from genco.studio.studio import Studio
 
 NUM_CARDS = 3
 MAX_COUNTED = 1_000_000
-
-
-@dataclass(frozen=True)
-class ContextColumn:
-    """A column of the context that can be chosen. values: known ones, none of a number · chosen: "" = the average."""
-
-    name: str
-    values: tuple[str, ...]
-    chosen: str
 
 
 @dataclass(frozen=True)
@@ -218,20 +208,8 @@ def known_product(optimizer: Optimizer, product_id: str) -> int:
 
 def wanted_request(optimizer: Optimizer, row: int, context: Mapping[str, str]) -> ReportRequest:
     """A product row in a context, by column. Raises `ApiError` 422 for one that cannot be read."""
-    given: dict[str, Any] = {name: value for name, value in context.items() if value != ""}
+    given = given_in(context)
     try:
         return ReportRequest(row, given, optimizer.context(given))
     except GencoError as error:
         raise ApiError(422, "bad_context", str(error)) from error
-
-
-def context_columns(optimizer: Optimizer, context: Mapping[str, str]) -> tuple[ContextColumn, ...]:
-    """What can be chosen, and what is."""
-    return tuple(
-        ContextColumn(
-            column.name,
-            column.values if isinstance(column, CategoricalColumn) else (),
-            context.get(column.name, ""),
-        )
-        for column in optimizer.encoders.context.columns.columns
-    )

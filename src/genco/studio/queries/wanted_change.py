@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -48,7 +48,11 @@ ACTIONS = (
     Action("pause", "Pause exploration", "The product shows its best combination only.", ("product",)),
 )
 BY_NAME = {action.name: action for action in ACTIONS}
-STATUS = {"block_all": "blocked", "approve": "approved", "hold": "pending"}
+STATUS: dict[str, Literal["approved", "pending", "blocked"]] = {
+    "approve": "approved",
+    "block_all": "blocked",
+    "hold": "pending",
+}
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,7 @@ def _change(wanted: Wanted) -> Change:
     element, product = wanted.element, wanted.product
     everywhere_or: Any = product or None
     if wanted.action in STATUS:
-        status: Any = STATUS[wanted.action]
-        return SetStatus(element_ids=(element,), status=status)
+        return SetStatus(element_ids=(element,), status=STATUS[wanted.action])
     if wanted.action == "block":
         return BlockElement(product_id=product, element_id=element)
     if wanted.action == "pin":

@@ -65,6 +65,18 @@
     }
   }
 
+  function choose(event) {
+    var boxes = Array.prototype.slice.call(document.querySelectorAll("[data-choose]"));
+    var all = document.querySelector("[data-choose-all]"), told = document.querySelector("[data-chosen]");
+    if (!all || !told) return;
+    if (event && event.target === all) boxes.forEach(function (box) { box.checked = all.checked; });
+    var chosen = boxes.filter(function (box) { return box.checked; }).length;
+    all.hidden = false;
+    all.checked = chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+    told.textContent = chosen + " of " + boxes.length + " on this page chosen";
+  }
+
   document.addEventListener("click", function (event) {
     var toggle = event.target.closest("[data-theme-toggle]");
     var opener = event.target.closest("[data-open]");
@@ -73,6 +85,7 @@
   });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-shortcuts]")) stored("genco-shortcuts", event.target.checked ? "on" : "off");
+    if (event.target.matches("[data-choose], [data-choose-all]")) choose(event);
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
   document.addEventListener("keydown", shortcut);
@@ -93,5 +106,7 @@
   if (zone) zone.textContent = "Times in " + Intl.DateTimeFormat().resolvedOptions().timeZone;
   nameTheme();
   localTimes(document);
+  choose();
+  window.addEventListener("pageshow", function () { choose(); });  // boxes that the browser ticks again on the way back
   root.classList.add("scripted");
 })();
