@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 from tests.studio.conftest import PASSWORD, open_studio_store
 
@@ -14,11 +15,12 @@ from genco.serving.config import ServiceConfig
 from genco.serving.errors import ApiError
 from genco.serving.service import Service
 from genco.serving.store import open_store
+from genco.serving.tables import sessions
 from genco.storage.runs import RunFolder
 from genco.studio.access import COOKIE
 from genco.studio.app import StudioSurface
 from genco.studio.headers import POLICY
-from genco.studio.sessions import MAX_FAILURES, MOST_AT_ONCE, Attempts
+from genco.studio.sessions import MAX_FAILURES, MOST_AT_ONCE, Attempts, Links, find_session
 from genco.studio.users import add_user, list_users, remove_user
 
 
@@ -110,6 +112,22 @@ def test_a_session_ends_with_its_time_and_with_its_user(client: TestClient, surf
     assert client.get("/studio/").status_code == 200
     service.clock._offset += 13 * 3_600_000_000
     assert client.get("/studio/").status_code == 303
+    enter(client, "editor")
+    old = client.cookies[COOKIE]
+    enter(client, "editor")  # in the same browser
+    with service.engine.connect() as connection:
+        assert len(connection.execute(select(sessions)).all()) == 1
+    assert find_session(service.engine, old, service.clock.now()) is None
+
+
+def test_a_link_ends_with_its_time() -> None:
+    now = [0.0]
+    links = Links(lambda: now[0])
+    secret = links.make("")
+    now[0] = 12 * 3600 - 1
+    assert links.user_of(secret) == "" and links.user_of("made up") is None
+    now[0] += 2
+    assert links.user_of(secret) is None
 
 
 def test_the_first_admin_is_made_once(pairs_run: RunFolder, store_url: str) -> None:

@@ -43,20 +43,21 @@ def export(
             raise typer.BadParameter("name another format: --data is a dataset folder.", param_hint="'--format'")
         _show(format, _exported(data, format, out, overwrite), json)
     elif format is As.dataset:
-        _show(format, _joined(store, out, window, overwrite), json)
+        _show(format, _joined(store, out, window, overwrite, as_rate=False), json)
     else:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.absolute().parent) as folder:
-            joined = _joined(store, Path(folder) / "log", window, False)
+            joined = _joined(store, Path(folder) / "log", window, False, as_rate=True)
             _show(format, joined | _exported(Path(folder) / "log", format, out, overwrite), json)
 
 
-def _joined(store: str, out: Path, window: float, overwrite: bool) -> dict[str, Any]:
-    """Write the store's log as a dataset folder."""
+def _joined(store: str, out: Path, window: float, overwrite: bool, as_rate: bool) -> dict[str, Any]:
+    """Write the store's log as a dataset folder. as_rate: whose reward is no revenue."""
     from genco.serving.export import export_log
     from genco.serving.store import open_store
 
-    return asdict(export_log(open_store(store), out, time.time_ns() // 1_000 - round(window * 1e6), overwrite))
+    until = time.time_ns() // 1_000 - round(window * 1e6)
+    return asdict(export_log(open_store(store), out, until, overwrite, as_rate=as_rate))
 
 
 def _exported(data: Path, format: As, out: Path, overwrite: bool) -> dict[str, Any]:

@@ -42,11 +42,15 @@ def add(
     json: AsJson = False,
 ) -> None:
     """Let someone sign in: the store keeps only the password's hash."""
+    from genco.serving.audit import note
+    from genco.serving.keys import CLI
     from genco.serving.store import open_store
     from genco.studio.users import add_user
 
+    now = time.time_ns() // 1_000
     with open_store(store).begin() as connection:
-        user = add_user(connection, name, role.value, password, time.time_ns() // 1_000)
+        user = add_user(connection, name, role.value, password, now)
+        note(connection, now, CLI, "add_user", {"name": name, "role": role.value})
     show(vars(user), f"{user.name} may sign in as {user.role}", json)
 
 
@@ -66,9 +70,12 @@ def list_(store: Store = "genco.db", json: AsJson = False) -> None:
 @users.command("remove")
 def remove(name: Name, store: Store = "genco.db", json: AsJson = False) -> None:
     """Let someone sign in no longer; their sessions end at once."""
+    from genco.serving.audit import note
+    from genco.serving.keys import CLI
     from genco.serving.store import open_store
     from genco.studio.users import remove_user
 
     with open_store(store).begin() as connection:
         remove_user(connection, name)
+        note(connection, time.time_ns() // 1_000, CLI, "remove_user", {"name": name})
     show({"name": name}, f"{name} is removed", json)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, false, select
 
 from genco.serving.decider import SCORING_FAILED, TIMEOUT
 from genco.serving.guardrails import LEAST_DECISIONS, Evidence, Recent
-from genco.serving.joiner import REWARDED
+from genco.serving.joiner import CLICKS, rewarding, worth
 from genco.serving.rollout import CANDIDATE, CONTROL, Rollout
 from genco.serving.tables import decisions, events
 
@@ -26,9 +26,11 @@ CHUNK_US = 600_000_000
 
 
 class ArmEvidence:
-    """Evidence of one stage of one rollout. reached: what was received before is in it."""
+    """Evidence of one stage of one rollout. reached: what was received before is in it · rate_of: the events that are a
+    reward, those that the control learns."""
 
-    def __init__(self, rollout: Rollout) -> None:
+    def __init__(self, rollout: Rollout, rate_of: str = CLICKS) -> None:
+        self._kinds = rewarding(rate_of)
         self.number, self.stage, self.share = rollout.number, rollout.stage, rollout.share
         self.reached = self._since = rollout.stage_at
         self._decisions, self._reward = np.zeros((2, BUCKETS)), np.zeros((2, BUCKETS))
@@ -65,10 +67,10 @@ class ArmEvidence:
     def _read_rewards(self, connection: Connection, stop: int) -> None:
         made = decisions.c
         query = (
-            select(made.event_id, made.actor, made.arm, events.c.value)
+            select(made.event_id, made.actor, made.arm, worth())
             .join_from(events, decisions, events.c.event_id == made.event_id)
             .where(events.c.received_at >= self.reached, events.c.received_at < stop, events.c.late == false())
-            .where(events.c.kind.in_(REWARDED), made.decided_at >= self._since, made.arm.is_not(None))
+            .where(events.c.kind.in_(self._kinds), made.decided_at >= self._since, made.arm.is_not(None))
         )
         for event_id, actor, arm, value in connection.execute(query):
             self._reward[ARMS.index(arm), bucket_of(actor or event_id)] += value

@@ -18,7 +18,7 @@ def explained(
 ) -> tuple[list[CandidateOut], AttributionOut] | None:
     """Proposed combinations, best first, and the credit of the one served; None where it cannot be said."""
     try:
-        policy = model.policy
+        policy, worth = model.policy, _event_value(model, question)
         request = policy.request(question.product, question.context, question.pinned, question.excluded)
         rng = policy.rng("explain", question.product, question.context.tobytes().hex())
         found = policy.propose(request, NUM_CANDIDATES, rng)
@@ -29,6 +29,7 @@ def explained(
                 propensity=float(propensity[i]),
                 uplift=float(found.uplift[i]),
                 click_probability=float(found.click_probability[i]),
+                expected_revenue=None if worth is None else float(found.click_probability[i]) * worth,
             )
             for i in range(len(found.positions))
         ]
@@ -45,12 +46,21 @@ def explained(
         for slot, (name, element) in enumerate(zip(model.slot_names, served, strict=True))
     ]
     uplift = policy.scores(request, positions[None])
+    probability = float(np.asarray(policy.click_probability(request, uplift))[0])
     return candidates, AttributionOut(
         unit="logit",
         uplift=float(uplift[0]),
-        click_probability=float(np.asarray(policy.click_probability(request, uplift))[0]),
+        click_probability=probability,
+        rate_of=model.optimizer.meta.reward,  # type: ignore[arg-type]
+        expected_revenue=None if worth is None else probability * worth,
         elements=credits,
     )
+
+
+def _event_value(model: ServedModel, question: Question) -> float | None:
+    """What one event of the product is worth, where the run was trained on revenue."""
+    value = model.optimizer.value
+    return None if value is None else value.of(str(model.catalogue.products["product_id"][question.product]))
 
 
 def _slots(model: ServedModel, combination: Combination) -> list[DecidedSlot]:

@@ -20,7 +20,7 @@ from genco.serving.additions_store import read_additions
 from genco.serving.candidate_sets import read_sets
 from genco.serving.control_store import changes_in_force
 from genco.serving.governed import state_of
-from genco.serving.joiner import Joined, settled
+from genco.serving.joiner import CONVERSIONS, Joined, settled
 from genco.serving.named_apart import NamedApart
 from genco.serving.registry import served
 from genco.serving.store_marks import marks
@@ -28,6 +28,7 @@ from genco.serving.tables import decisions
 from genco.storage.writer import DatasetWriter
 
 CHUNK_ROWS = 20_000
+REVENUE = "revenue"
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,21 @@ class Exported:
 
 
 def export_log(
-    engine: Engine, out: Path, until: int, overwrite: bool = False, limits: ActorLimits | None = None
+    engine: Engine,
+    out: Path,
+    until: int,
+    overwrite: bool = False,
+    limits: ActorLimits | None = None,
+    as_rate: bool = False,
 ) -> Exported:
     """Write the settled decisions that were shown and decided before `until`, with the catalogue of the served run
     as the store has it now: what was added, its rules and statuses. The store takes these back when it serves a run
     trained on them.
-    limits: on decisions of one actor; where not given, all are written.
+    limits: on decisions of one actor; where not given, all are written · as_rate: the reward is the rate of events also
+    where the served run was trained on revenue, which some formats cannot say.
 
-    A row has one impression and at most one click: 1 where its reward reaches 1/2. Raises `DataError` where the store
+    A row has one impression and at most one of the events that the run learned, a click or a conversion: 1 where its
+    reward reaches 1/2. Raises `DataError` where the store
     has not served a run, and as `DatasetWriter` does.
     """
     model = served(engine)
@@ -64,16 +72,18 @@ def export_log(
     status = optimizer.catalogue.status_with(statuses)
     origin: dict[str, Any] = {"source": "genco serve", "model": model.version}
     origin |= marks(trained, optimizer.catalogue, status, additions.store)
-    meta = replace(optimizer.meta, reward="num_clicks", split="time", origin=origin)
+    reward = REVENUE if optimizer.value is not None and not as_rate else optimizer.meta.reward
+    meta = replace(optimizer.meta, reward=reward, split="time", origin=origin)
     num_rows = rounded = left_out = 0
     with DatasetWriter(out, meta, overwrite) as writer, engine.connect() as connection:
         writer.write_products(optimizer.catalogue.products)
         writer.write_elements(optimizer.catalogue.elements.with_columns(status))
-        rows = settled(connection, 0, until, limits=limits)
+        rows = settled(connection, 0, until, limits=limits, rate_of=optimizer.meta.reward)
         while chunk := list(islice(rows, CHUNK_ROWS)):
             kept = [row for row in apart.renamed(chunk) if row.counts and _is_known(optimizer, row)]
             if kept:
-                writer.append_impressions(_table(optimizer, kept))
+                outcomes = _outcomes(kept, optimizer.meta.reward, reward)
+                writer.append_impressions(_table(optimizer, kept).with_columns(outcomes))
             num_rows, left_out = num_rows + len(kept), left_out + len(chunk) - len(kept)
             rounded += sum(row.reward not in (0.0, 1.0) for row in kept)
     return Exported(out, num_rows, rounded, left_out)
@@ -108,14 +118,30 @@ def _table(optimizer: Optimizer, rows: Sequence[Joined]) -> pl.DataFrame:
             "product_id": [row.product_id for row in rows],
             **context,
             **{name: pl.Series(ids, dtype=pl.String) for name, ids in slots.items()},
-            "num_clicks": [int(row.reward >= 0.5) for row in rows],
-            "num_conversions": [row.conversions for row in rows],
-            "revenue": [row.revenue for row in rows],
             "propensity": pl.Series([row.propensity for row in rows], dtype=pl.Float64),
             "policy": [row.policy for row in rows],
             "model_version": [row.model_version for row in rows],
         }
     )
+
+
+def _outcomes(rows: Sequence[Joined], rate_of: str, reward: str) -> list[pl.Series]:
+    """Clicks, conversions and revenue. Of the events learned there is one at most; where conversions or revenue are the
+    reward, one conversion stands for all of its decision, and revenue that was taken back whole is none."""
+    learned = [int(row.reward >= 0.5) for row in rows]
+    clicks, conversions = learned, [row.conversions for row in rows]
+    if rate_of == CONVERSIONS:
+        clicks, conversions = [min(row.clicks, 1) for row in rows], learned
+    elif reward == REVENUE:
+        conversions = [min(number, 1) for number in conversions]
+    revenue = [row.revenue for row in rows]
+    if reward == REVENUE:
+        revenue = [max(amount, 0.0) * bool(sold) for amount, sold in zip(revenue, conversions, strict=True)]
+    return [
+        pl.Series("num_clicks", clicks),
+        pl.Series("num_conversions", conversions),
+        pl.Series("revenue", revenue, dtype=pl.Float64),
+    ]
 
 
 def _context(rows: Sequence[Joined], name: str, numeric: bool) -> pl.Series:

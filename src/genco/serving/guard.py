@@ -73,7 +73,7 @@ class Guard:
     def _read(self, rollout: Rollout) -> Evidence:
         """The stage's evidence up to now. After a restart it is read from the store again."""
         if self._reading is None or not self._reading.is_of(rollout):
-            self._seen, self._reading = None, ArmEvidence(rollout)
+            self._seen, self._reading = None, ArmEvidence(rollout, self._service.live.serving.control.base.meta.reward)
         until = self._service.clock.now() - SETTLE_US - round(self._service.config.timeout_ms * 1e3)
         self._service.writer.submit(lambda _: None).result()  # what was received before now is in the store after this
         while self._reading.reached < until and not self._stop.is_set():

@@ -25,6 +25,7 @@ from genco.serving.tables import decisions, events
 IMPRESSION, ACTIVATION, CLICK, CONVERSION, REWARD = "impression", "activation", "click", "conversion", "reward"
 KINDS = (IMPRESSION, ACTIVATION, CLICK, CONVERSION, REWARD)
 SHOWN = (IMPRESSION, ACTIVATION)
+CLICKS, CONVERSIONS = "num_clicks", "num_conversions"  # the events whose rate a run learns
 REWARDED = (CLICK, REWARD)
 ACCEPTED, DUPLICATE, LATE, REJECTED = "accepted", "duplicate", "late", "rejected"
 _CHUNK = 500
@@ -57,8 +58,8 @@ class Verdict:
 @dataclass(frozen=True)
 class Joined:
     """A settled decision that was shown. combination: element id per slot · candidates: digest of the set that the
-    request brought along · reward: sum of its rewards and clicks, each
-    of them from 0 to 1 · counts: False where its actor is beyond its limits."""
+    request brought along · reward: sum of its rewards and clicks (or
+    conversions), each of them from 0 to 1 · counts: False where its actor is beyond its limits."""
 
     event_id: str
     decided_at: int
@@ -96,19 +97,21 @@ def ingest(
     window_us: int,
     reward: str,
     caps: ActorCaps | None = None,
+    rate_of: str = CLICKS,
 ) -> list[Verdict]:
     """Store the rows and say of each what became of it. To be run by the one writer, in a transaction.
 
-    received_at: time of receipt by the server's clock · reward: `earliest` or `sum` · caps: on rewards of one actor.
+    received_at: time of receipt by the server's clock · reward: `earliest` or `sum` · caps: on rewards of one actor ·
+    rate_of: the events that are a reward.
     """
     decided = _decided(connection, sorted({row.event_id for row in rows}))
     ids = [row_id(row, reward) for row in rows]
     seen = _known(connection, sorted(set(ids)))
-    verdicts, fresh = [], []
+    verdicts, fresh, capped = [], [], rewarding(rate_of)
     for row, identity in zip(rows, ids, strict=True):
         decided_at, actor = decided.get(row.event_id, (None, None))
         verdict = _verdict(row, decided_at, identity in seen, received_at, window_us)
-        is_reward = verdict.status == ACCEPTED and row.kind in REWARDED
+        is_reward = verdict.status == ACCEPTED and row.kind in capped
         if is_reward and caps is not None and not caps.allows(actor, identity, received_at):
             verdict = Verdict(REJECTED, "actor_cap", "Too many rewards of this decision's actor came lately.")
         verdicts.append(verdict)
@@ -160,24 +163,41 @@ def _known(connection: Connection, row_ids: Sequence[str]) -> set[str]:
     return found
 
 
+def rewarding(rate_of: str) -> tuple[str, ...]:
+    """Kinds of reports that are a reward to a run which learned the rate of `rate_of`: rewards, and its events."""
+    return (CONVERSION, REWARD) if rate_of == CONVERSIONS else REWARDED
+
+
+def worth() -> Any:
+    """What a report of such a kind counts: a conversion 1, whatever it brought in, but 0 where it takes back."""
+    conversion = events.c.kind == CONVERSION
+    return case((and_(conversion, events.c.value < 0), 0.0), (conversion, 1.0), else_=events.c.value)
+
+
 def settled(
-    connection: Connection, start: int, stop: int, batch: int = 5_000, limits: ActorLimits | None = None
+    connection: Connection,
+    start: int,
+    stop: int,
+    batch: int = 5_000,
+    limits: ActorLimits | None = None,
+    rate_of: str = CLICKS,
 ) -> Iterator[Joined]:
     """Settled decisions with start <= decided_at < stop that were shown, in order of time.
 
-    `stop` should lie a reward window back, or events may still come. limits: where not given, every decision counts.
+    `stop` should lie a reward window back, or events may still come. limits: where not given, every decision counts ·
+    rate_of: the events that are a reward, `num_clicks` or `num_conversions`.
     """
     in_time = and_(events.c.event_id == decisions.c.event_id, events.c.late == false())
 
     def total(condition: Any, value: Any) -> Any:
         return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
 
-    rewarded, conversion = events.c.kind.in_(REWARDED), events.c.kind == CONVERSION
+    rewarded, conversion = events.c.kind.in_(rewarding(rate_of)), events.c.kind == CONVERSION
     shown = or_(decisions.c.activated == true(), total(events.c.kind.in_(SHOWN), 1) > 0)
     query = (
         select(
             decisions,
-            total(rewarded, events.c.value).label("reward"),
+            total(rewarded, worth()).label("reward"),
             total(events.c.kind == CLICK, 1).label("clicks"),
             total(conversion, 1).label("conversions"),
             total(conversion, events.c.value).label("revenue"),

@@ -106,7 +106,7 @@ class Learner:
             state = self._states[name] = _resumed(arm)
         until = service.clock.now() - service.config.reward_window_us - SETTLE_US
         service.writer.submit(lambda _: None).result()  # what was received before now is in the store after this
-        rows, stop = self._read(state.learned_to, until)
+        rows, stop = self._read(state.learned_to, until, arm.base.meta.reward)
         if not rows:
             return 0
         counting = [row for row in rows if row.counts]
@@ -152,11 +152,12 @@ class Learner:
         rows = apart.renamed(rows)
         return grown(base, apart.additions), grown(current, apart.additions), rows
 
-    def _read(self, start: int, stop: int) -> tuple[list[Joined], int]:
-        """About `MAX_ROWS` settled decisions at most, whole instants only, and the time they reach to."""
+    def _read(self, start: int, stop: int, rate_of: str) -> tuple[list[Joined], int]:
+        """About `MAX_ROWS` settled decisions at most, whole instants only, and the time they reach to. rate_of: the
+        events that the run learns."""
         found: list[Joined] = []
         with self._service.engine.connect() as connection:
-            for row in settled(connection, start, stop, limits=self._service.limits):
+            for row in settled(connection, start, stop, limits=self._service.limits, rate_of=rate_of):
                 if len(found) >= MAX_ROWS and row.decided_at > found[-1].decided_at:
                     return found, row.decided_at
                 found.append(row)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from genco.evaluation.element_table import ElementRow, element_rows
 from genco.evaluation.report_data import average_context
 from genco.policies.optimizer import Optimizer
+from genco.serving.joiner import CONVERSIONS
 from genco.serving.reports import ShownCombination
 
 
@@ -31,13 +32,13 @@ def element_credits(
 
 
 def _counts(optimizer: Optimizer, shown: Sequence[ShownCombination]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Impressions and clicks by element row, over all slots."""
+    """Impressions and clicks (conversions where the run learned these) by element row, over all slots."""
     rows = optimizer.catalogue.element_rows
     counts = np.zeros((2, optimizer.catalogue.num_elements), dtype=np.int64)
     for entry in shown:
         known = [rows[name] for name in entry.combination if name in rows]
         np.add.at(counts[0], known, entry.impressions)
-        np.add.at(counts[1], known, entry.clicks)
+        np.add.at(counts[1], known, entry.conversions if optimizer.meta.reward == CONVERSIONS else entry.clicks)
     return counts[0], counts[1]
 
 

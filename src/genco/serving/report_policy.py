@@ -45,18 +45,19 @@ class VersionValue:
         return self.snips.verdict
 
 
-def recent_decisions(connection: Connection, until: int, num: int) -> tuple[list[Joined], int]:
+def recent_decisions(connection: Connection, until: int, num: int, rate_of: str) -> tuple[list[Joined], int]:
     """The last `num` or so decisions by a model, decided before `until`, that were shown and whose propensity is known,
     with a free choice, and how many others by a model were made in that time.
 
     No free choice has who pins, excludes or brings along candidates: other versions would have had to obey that
-    request. The holdout's and failed choices do not count either, for no model chose them.
+    request. The holdout's and failed choices do not count either, for no model chose them. rate_of: the events that are
+    a reward.
     """
     made = decisions.c
     before = select(made.decided_at).where(made.decided_at < until, made.policy == MODEL)
     free = before.where(made.narrowed.is_not(True), made.candidates.is_(None))
     start = connection.execute(free.order_by(made.decided_at.desc()).offset(num).limit(1)).scalar()
-    rows = [row for row in settled(connection, start or 0, until) if row.policy == MODEL]
+    rows = [row for row in settled(connection, start or 0, until, rate_of=rate_of) if row.policy == MODEL]
     found = [row for row in rows if row.propensity is not None and row.candidates is None and not row.narrowed]
     return found, len(rows) - len(found)
 

@@ -107,12 +107,14 @@ class VersionValueOut(BaseModel):
 
 class PolicyAnswer(BaseModel):
     """rows: decisions looked at, the last ones a model made freely and that were shown · first, last: their times in
-    microseconds · mean_reward: of them as they were served · left_out: of that time, as the request pinned, excluded,
+    microseconds · mean_reward: of them as they were served · rate_of: events that are a reward, those that the
+    served run learns, `num_clicks` or `num_conversions` · left_out: of that time, as the request pinned, excluded,
     narrowed or brought along elements."""
 
     rows: int
     first: int | None
     last: int | None
     mean_reward: float | None
+    rate_of: str
     left_out: int
     versions: list[VersionValueOut]

@@ -77,12 +77,14 @@ class DecidedSlot(BaseModel):
 
 class CandidateOut(BaseModel):
     """A combination the model proposes. propensity: with which it is served · uplift: logits above the average
-    creative · click_probability: predicted."""
+    creative · click_probability: predicted; of a conversion, where the run learned these · expected_revenue: of an
+    impression, null unless the run was trained on revenue."""
 
     slots: list[DecidedSlot]
     propensity: float
     uplift: float
     click_probability: float
+    expected_revenue: float | None = None
 
 
 class CreditOut(BaseModel):
@@ -99,11 +101,14 @@ class CreditOut(BaseModel):
 
 
 class AttributionOut(BaseModel):
-    """Credits of the combination served; their totals add up to its uplift. unit: of credits and uplift."""
+    """Credits of the combination served; their totals add up to its uplift. unit: of credits and uplift · rate_of:
+    the events whose probability is meant · expected_revenue: as in the candidates."""
 
     unit: Literal["logit"]
     uplift: float
     click_probability: float
+    rate_of: Literal["num_clicks", "num_conversions"]
+    expected_revenue: float | None
     elements: list[CreditOut]
 
 

@@ -60,19 +60,21 @@ def close_session(connection: Connection, secret: str) -> None:
 
 
 class Links:
-    """Links that sign in without a password, kept in this process only."""
+    """Links that sign in without a password, for as long as a session lasts; kept in this process only."""
 
-    def __init__(self) -> None:
-        self._users: dict[str, str] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._users: dict[str, tuple[str, float]] = {}
 
     def make(self, user: str) -> str:
         """A secret that signs in as `user`; "" = as the first admin, who does not exist yet."""
         secret = secrets.token_urlsafe(24)
-        self._users[key_hash(secret)] = user
+        self._users[key_hash(secret)] = user, self._clock() + HOURS * 3600
         return secret
 
     def user_of(self, secret: str) -> str | None:
-        return self._users.get(key_hash(secret))
+        user, until = self._users.get(key_hash(secret), (None, 0.0))
+        return user if self._clock() < until else None
 
     def forget(self, secret: str) -> None:
         self._users.pop(key_hash(secret), None)

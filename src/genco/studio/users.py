@@ -48,6 +48,11 @@ def add_user(connection: Connection, name: str, role: str, password: str, now: i
     return User(name, role, now)
 
 
+def has_users(connection: Connection) -> bool:
+    """Whether anybody may sign in."""
+    return connection.execute(select(users.c.name).limit(1)).first() is not None
+
+
 def list_users(engine: Engine) -> list[User]:
     """All users, oldest first."""
     with engine.connect() as connection:

@@ -61,10 +61,11 @@ async def report(service: Service, rows: Sequence[EventRow | Verdict]) -> Events
     """
     sound = [row for row in rows if isinstance(row, EventRow)]
     config, received_at = service.config, service.clock.now()
+    rate_of = service.live.serving.control.base.meta.reward
     try:
         written = service.writer.submit(
             lambda connection: ingest(
-                connection, sound, received_at, config.reward_window_us, config.reward, service.caps
+                connection, sound, received_at, config.reward_window_us, config.reward, service.caps, rate_of
             )
         )
         verdicts = iter(await asyncio.wrap_future(written))

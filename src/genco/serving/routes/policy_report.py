@@ -17,9 +17,10 @@ def policy_report(service: Service, version: str | None, num: int) -> PolicyAnsw
 
     Raises `ApiError` 404 for an unknown version, 422 for a damaged one.
     """
+    rate_of = service.live.serving.control.base.meta.reward
     until = service.clock.now() - service.config.reward_window_us - SETTLE_US
     with service.engine.connect() as connection:
-        rows, left_out = recent_decisions(connection, until, num)
+        rows, left_out = recent_decisions(connection, until, num, rate_of)
     chosen = _candidates(service) if version is None else [version_named(service.engine, version)]
     values = []
     for entry in chosen:
@@ -31,6 +32,7 @@ def policy_report(service: Service, version: str | None, num: int) -> PolicyAnsw
         first=rows[0].decided_at if rows else None,
         last=rows[-1].decided_at if rows else None,
         mean_reward=mean_reward(rows),
+        rate_of=rate_of,
         left_out=left_out,
         versions=values,
     )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Depends
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from genco.errors import ConfigError
+from genco.serving.audit import note
 from genco.serving.errors import ApiError
 from genco.studio.access import COOKIE, form_of, signed_in, studio_of
 from genco.studio.rendering import render
 from genco.studio.sessions import HOURS, close_session, open_session
-from genco.studio.users import ADMIN, LONGEST_NAME, add_user, list_users, user_with_password
+from genco.studio.users import ADMIN, LONGEST_NAME, add_user, has_users, user_with_password
 
 router = APIRouter()
 
@@ -58,7 +60,7 @@ async def enter(request: Request, link: str) -> Response:
     """Use a link that was printed at the start: sign in, or make the first admin."""
     user = studio_of(request).links.user_of(link)
     if user is None:
-        raise ApiError(403, "link_expired", "This link is used up. Sign in, or restart the service for another one.")
+        raise ApiError(403, "link_expired", "This link is used up or old. Sign in, or restart for another one.")
     if user:
         return await _with_session(request, user, "/studio/")
     return render(request, "first_admin.html.j2", link=link, message="", name="")
@@ -70,14 +72,17 @@ async def make_first_admin(request: Request) -> Response:
     studio, form = studio_of(request), await form_of(request)
     _same_site(request)
     link, name, service = form.get("link", ""), form.get("name", ""), studio.service
-    known = await asyncio.to_thread(list_users, service.engine)
-    if known or studio.links.user_of(link) != "":
-        raise ApiError(403, "link_expired", "There is an admin already, or this link is used up. Sign in.")
+    now, password = service.clock.now(), form.get("password", "")
+
+    def make(connection: Connection) -> None:
+        """The writer is one thread: of two forms with one link, the second finds the admin of the first."""
+        if has_users(connection) or studio.links.user_of(link) != "":
+            raise ApiError(403, "link_expired", "There is an admin already, or this link is used up or old. Sign in.")
+        add_user(connection, name, ADMIN, password, now)
+        note(connection, now, f"user:{name}", "add_user", {"name": name, "role": ADMIN})
+
     try:
-        now, password = service.clock.now(), form.get("password", "")
-        await asyncio.wrap_future(
-            service.writer.submit(lambda connection: add_user(connection, name, ADMIN, password, now))
-        )
+        await asyncio.wrap_future(service.writer.submit(make))
     except ConfigError as error:
         return render(request, "first_admin.html.j2", 422, link=link, message=str(error), name=name)
     studio.links.forget(link)
@@ -85,9 +90,15 @@ async def make_first_admin(request: Request) -> Response:
 
 
 async def _with_session(request: Request, user: str, target: str) -> Response:
-    service = studio_of(request).service
+    """Start a session; one that the browser had before ends."""
+    service, old = studio_of(request).service, request.cookies.get(COOKIE, "")
     now = service.clock.now()
-    secret = await asyncio.wrap_future(service.writer.submit(lambda connection: open_session(connection, user, now)))
+
+    def begin(connection: Connection) -> str:
+        close_session(connection, old)
+        return open_session(connection, user, now)
+
+    secret = await asyncio.wrap_future(service.writer.submit(begin))
     answer = RedirectResponse(target, 303)
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, secret, HOURS * 3600, path="/studio", secure=secure, httponly=True, samesite="lax")
