@@ -3,6 +3,7 @@ figures it must show."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def server_time(headers: Mapping[str, str]) -> float:
+    """Seconds the server says it took."""
+    return float(headers["server-timing"].removeprefix("total;dur=")) / 1e3
 
 
 def counted(page: Page, studio: RunningService) -> list[ShownCombination]:

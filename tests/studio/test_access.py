@@ -8,6 +8,8 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
+from tests.kits.studio_pages import server_time
+from tests.kits.waiting import PATIENCE
 from tests.studio.conftest import PASSWORD, open_studio_store
 
 from genco.serving.app import create_app
@@ -70,6 +72,7 @@ def test_every_answer_carries_the_policy(shared: TestClient) -> None:
         headers = shared.get(path).headers
         assert headers["content-security-policy"] == POLICY
         assert headers["x-content-type-options"] == "nosniff"
+        assert 0 < server_time(headers) < PATIENCE
 
 
 def test_signing_in_and_out(client: TestClient) -> None:

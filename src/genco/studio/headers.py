@@ -1,6 +1,9 @@
-"""What every answer of the studio tells the browser: nothing from elsewhere, nothing inline, no frame around it."""
+"""What every answer of the studio tells the browser: nothing from elsewhere, nothing inline, no frame around it; and
+how long the server took (`Server-Timing`, shown by the browser's developer tools)."""
 
 from __future__ import annotations
+
+import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,11 +29,14 @@ class SecurityHeaders:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told = {name.lower() for name, _ in message["headers"]}
                 kept = [] if b"cache-control" in told else [(b"cache-control", b"no-store")]
-                message["headers"] = [*message["headers"], *HEADERS, *kept]
+                took = b"total;dur=%.1f" % (1e3 * (time.perf_counter() - started))
+                message["headers"] = [*message["headers"], *HEADERS, *kept, (b"server-timing", took)]
             await send(message)
 
         await self.app(scope, receive, send_guarded)

@@ -1,4 +1,5 @@
-// Times in the reader's zone, the theme, keyboard shortcuts and dialogs. Everything works without this file but these.
+// Times in the reader's zone, the theme, keyboard shortcuts and dialogs. Everything works without this file but these:
+// what needs it has the class "scripts".
 (function () {
   "use strict";
   var root = document.documentElement;
@@ -108,5 +109,4 @@
   localTimes(document);
   choose();
   window.addEventListener("pageshow", function () { choose(); });  // boxes that the browser ticks again on the way back
-  root.classList.add("scripted");
 })();
