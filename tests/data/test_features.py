@@ -120,6 +120,19 @@ def test_constant_and_all_null_columns_stay_finite() -> None:
     np.testing.assert_array_equal(features, [[0, 0, 1]] * 3)
 
 
+def test_numbers_that_would_drown_others_are_standardised() -> None:
+    """Content keeps its numbers, but a price in cents or a time since 1970 does not hide an embedding."""
+    table = pl.DataFrame(
+        {"x": [0.1, -0.1, 0.3], "cents": [100.0, 900.0, None], "time": [1.7e15, 1.7e15 + 4e6, 1.7e15], "one": [5e9] * 3}
+    )
+    encoder = ColumnEncoder.fit(table, "elements", standardise=False, indicators=False)
+    encoded = encoder.transform(table, "elements")
+    assert encoded[:, 0].tolist() == pytest.approx([0.1, -0.1, 0.3])
+    assert encoded[:, 1].tolist() == pytest.approx([-1.0, 1.0, 0.0])
+    assert encoded[:, 2].tolist() == pytest.approx([-0.7071, 1.4142, -0.7071], abs=1e-4)
+    assert encoded[:, 3].tolist() == [0.0] * 3
+
+
 def test_only_the_most_frequent_values_are_kept() -> None:
     values = [f"v{i:03d}" for i in range(100)] + ["v099", "v098"]
     encoder = ColumnEncoder.fit(pl.DataFrame({"brand": values}), "products")

@@ -127,6 +127,13 @@ def test_no_data_keeps_the_prior_mean() -> None:
     assert not found.mean.any() and np.isfinite(found.covariance).all()
 
 
+def test_content_that_is_all_alike_has_no_weights(capfd: pytest.CaptureFixture[str]) -> None:
+    layout, nothing = layout_of(), np.zeros(0)
+    statistics = GaussianStatistics(np.zeros((0, 0)), nothing)
+    assert solve_with(statistics, layout, flat(layout), 0.0, {}).mean.shape == (0,)
+    assert capfd.readouterr().err == ""
+
+
 def test_gain_by_hand() -> None:
     """Log-likelihood 3 w - w^2 around no weight: 2 at weight 1 and at its mode 1.5 the most, 2.25."""
     statistics = GaussianStatistics(np.array([[2.0]]), np.array([3.0]))

@@ -71,6 +71,7 @@ def test_gathering() -> None:
     assert many.shape == (2, 1, 2, 3) and many[1, 0, 0].tolist() == [21, 22, 23]
 
 
+@pytest.mark.filterwarnings("error")
 def test_one_slot_one_candidate_no_context() -> None:
     net = CombinationGenerator(1, 1, 0, GeneratorConfig(width=4, key_width=2))
     code = net.encode(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, dtype=torch.bool))

@@ -107,6 +107,13 @@ def test_counts_beyond_what_numbers_can_hold(tmp_path: Path) -> None:
     assert (violation.row, violation.rule) == (1, "large_count")
 
 
+def test_features_beyond_any_scale(tmp_path: Path) -> None:
+    folder = write_small(tmp_path / "d")
+    spoil(folder / "catalogue/elements.parquet", "length", 2, -1e200)
+    (violation,) = validate_dataset(folder)
+    assert (violation.row, violation.column, violation.rule) == (2, "length", "large")
+
+
 def test_a_propensity_too_small_for_its_column_stays_positive(tmp_path: Path) -> None:
     folder = write_small(tmp_path / "d")
     spoil(part(folder), "propensity", 0, 1e-60)

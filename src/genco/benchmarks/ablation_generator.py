@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -103,7 +102,7 @@ def _variances(training: GeneratorTraining, repetitions: int, seed: int) -> dict
             else:
                 loss = total_reward_loss(draws.credit + end, draws.log_probs, draws.regulariser)
             training.generator.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             gradients.append(
                 torch.cat([p.grad.flatten() for p in training.generator.parameters() if p.grad is not None])
             )
@@ -154,7 +153,7 @@ def _chance(
     truth: World, policy: GenerativePolicy, request: Request, product: int, segment: int
 ) -> Callable[[Positions], NDArray[np.float64]]:
     def chance(positions: Positions) -> NDArray[np.float64]:
-        same: Callable[[int], Any] = lambda value: np.full(len(positions), value, dtype=np.int32)  # noqa: E731
-        return truth.click_probability(same(product), same(segment), policy.rows(request.space, positions))
+        products, segments = np.repeat(np.array([[product], [segment]], dtype=np.int32), len(positions), axis=1)
+        return truth.click_probability(products, segments, policy.rows(request.space, positions))
 
     return chance

@@ -43,7 +43,7 @@ def call_apart(
                     failure = values
                 else:
                     progress(stage, values)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the child must not outlive its parent
             child.kill()
             raise
     if failure is not None:

@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 5.0
 Progress = Callable[[str, Mapping[str, float]], None]
@@ -89,7 +92,8 @@ class Bars:
             TextColumn("{task.fields[said]}"),
             TimeElapsedColumn(),
         )
-        self._totals, self._tasks = totals, dict[str, int]()
+        self._totals = totals
+        self._tasks: dict[str, TaskID] = {}
         self._bars = Progress(*columns, console=Console(stderr=True))
         self._bars.start()
 
@@ -100,12 +104,12 @@ class Bars:
             self._tasks[stage] = self._bars.add_task(stage, total=None, said="")
         done, total = amounts(stage, values, self._totals)
         said = describe(stage, values, self._totals)
-        self._bars.update(self._tasks[stage], completed=done or 0, total=total, said=said)  # type: ignore[arg-type]
+        self._bars.update(self._tasks[stage], completed=done or 0, total=total, said=said)
 
     def close(self) -> None:
         self._bars.stop()
 
-    def _finish(self, number: int) -> None:
+    def _finish(self, number: TaskID) -> None:
         task = next(task for task in self._bars.tasks if task.id == number)
         self._bars.update(task.id, total=task.completed or 1, completed=task.completed or 1)
 

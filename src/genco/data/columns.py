@@ -17,6 +17,7 @@ from genco.errors import ConfigError, DataError
 
 Features = NDArray[np.float32]
 MAX_VALUES = 64
+LARGEST_SPREAD, LARGEST_SIZE = 30.0, 1e6
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class ColumnEncoder:
         """Learn mean, scale and values from `table`, called `what` in messages.
 
         Text, booleans and other types keep their 64 most frequent values. With `standardise = False` numbers stay as
-        they are; with `indicators = False` a numeric column with nulls gets none. Raises `DataError` on NaN, infinity.
+        they are, but in columns whose numbers would drown all others (standard deviation above 30, or sizes above 1e6);
+        with `indicators = False` a numeric column with nulls gets none. Raises `DataError` on NaN, infinity.
         """
         return cls(tuple(_fit_column(column, what, standardise, indicators) for column in table.iter_columns()))
 
@@ -133,7 +135,7 @@ def _fit_column(column: pl.Series, what: str, standardise: bool, indicators: boo
         require_finite(values, what)
         indicator = indicators and column.null_count() > 0
         known = values.drop_nulls().to_numpy()
-        if not standardise or not len(known):
+        if not len(known) or not (standardise or _drowns_others(known)):
             return NumericColumn(column.name, indicator=indicator)
         return NumericColumn(column.name, float(known.mean()), float(known.std()) or 1.0, indicator)
     if column.dtype == pl.Null:
@@ -141,6 +143,11 @@ def _fit_column(column: pl.Series, what: str, standardise: bool, indicators: boo
     counts = column.cast(pl.String).drop_nulls().value_counts(name="number of rows").rename({column.name: "value"})
     frequent = counts.sort(["number of rows", "value"], descending=[True, False]).head(MAX_VALUES)
     return CategoricalColumn(column.name, tuple(frequent["value"].sort().to_list()))
+
+
+def _drowns_others(known: NDArray[np.float64]) -> bool:
+    """Whether directions of content found by variance would show nothing but this column."""
+    return bool(known.std() > LARGEST_SPREAD or np.abs(known).max() > LARGEST_SIZE)
 
 
 def _column_from_dict(state: dict[str, Any]) -> NumericColumn | CategoricalColumn:

@@ -140,7 +140,7 @@ def _mackay_update(statistics: GaussianStatistics, layout: TermLayout, shape: We
     scale = np.sqrt(_prior(layout, shape, variance))
     factor = _factor(statistics, scale)
     whitened_mean = linalg.cho_solve((factor, True), scale * statistics.linear, check_finite=False)
-    inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
+    inverse = _inverse(factor)
     whitened_spread = np.einsum("ij,ij->j", inverse, inverse)
     updated = variance.copy()
     for i, block in enumerate(layout.blocks):
@@ -164,12 +164,17 @@ def _factor(statistics: GaussianStatistics, scale: Weights) -> Weights:
     return np.asarray(linalg.cholesky(inner, lower=True, check_finite=False))
 
 
+def _inverse(factor: Weights) -> Weights:
+    """Of a lower triangular matrix. LAPACK complains on stderr about one without rows: content that is all alike."""
+    return np.asarray(linalg.lapack.dtrtri(factor, lower=1)[0]) if len(factor) else factor
+
+
 def _solve(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Posterior:
     prior = _prior(layout, shape, variance)
     scale = np.sqrt(prior)
     factor = _factor(statistics, scale)
     mean = scale * linalg.cho_solve((factor, True), scale * statistics.linear, check_finite=False)
-    inverse, _ = linalg.lapack.dtrtri(factor, lower=1)
+    inverse = _inverse(factor)
     covariance = inverse.T @ inverse
     evidence = 0.5 * float(statistics.linear @ mean) - float(np.log(np.diagonal(factor)).sum())
     return Posterior(

@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genco.errors import ConfigError
+from genco.models.layer import linear_layer
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class CombinationGenerator(nn.Module):
         super().__init__()
         self.config, self.num_slots = config, num_slots
         width, key = config.width, config.key_width
-        self.embed = nn.Linear(num_features, width)
+        self.embed = linear_layer(num_features, width)
         self.slot_embed = nn.Parameter(torch.randn(num_slots, width) * 0.1)
         self.pool = nn.Linear(num_slots * 2 * width, width)
         self.mix = nn.Linear(width, width)
@@ -77,7 +78,7 @@ class CombinationGenerator(nn.Module):
         self.key = nn.Linear(width, key)
         self.bias = nn.Linear(width, 1)
         self.choose = nn.Linear(width, width, bias=False)
-        self.context = nn.Linear(num_context, width)
+        self.context = linear_layer(num_context, width)
         self.state_slot = nn.Parameter(torch.randn(num_slots, width) * 0.1)
         self.foresight = nn.Parameter(torch.ones(num_slots))
         self.query = nn.Linear(width, width)

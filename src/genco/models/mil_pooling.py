@@ -12,15 +12,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genco.models.layer import linear_layer
+
 
 class AttentionResidual(nn.Module):
     """Residual of each slot, in logits. `rank`: latent dimensions read."""
 
     def __init__(self, num_slots: int, rank: int, num_context: int, width: int = 32) -> None:
         super().__init__()
-        self.embed = nn.Linear(rank, width)
+        self.embed = linear_layer(rank, width)
         self.slot_embed = nn.Parameter(torch.randn(num_slots, width) * 0.1)
-        self.context = nn.Linear(num_context, width)
+        self.context = linear_layer(num_context, width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.gate = nn.Linear(width, width)

@@ -109,7 +109,7 @@ def create_app(service: Service, surfaces: Sequence[Surface] = ()) -> Edge:
         app.add_exception_handler(unavailable, _unavailable)
     app.add_exception_handler(DataError, _not_storable)
     app.add_exception_handler(Exception, _fault)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the way FastAPI documents
     return Edge(Shortcut(app, _fault), service.metrics)
 
 

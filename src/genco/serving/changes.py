@@ -14,6 +14,7 @@ from genco.serving.schemas import Element, Id
 
 _FROZEN = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 SHOWN_ELEMENTS = 3
+Status = Literal["approved", "pending", "blocked"]
 
 
 class SetStatus(BaseModel):
@@ -22,7 +23,7 @@ class SetStatus(BaseModel):
     model_config = _FROZEN
     kind: Literal["status"] = "status"
     element_ids: Annotated[tuple[Element, ...], Field(min_length=1, max_length=100_000)]
-    status: Literal["approved", "pending", "blocked"]
+    status: Status
 
     @property
     def words(self) -> str:

@@ -28,7 +28,7 @@ from genco.serving.additions_checks import merged
 from genco.serving.additions_store import write_additions
 from genco.serving.audit import note, note_each
 from genco.serving.catalogue_schemas import CatalogueChange
-from genco.serving.changes import Change, SetStatus, product_of
+from genco.serving.changes import Change, SetStatus, Status, product_of
 from genco.serving.clock import Clock
 from genco.serving.control_checks import check_change, check_legal, check_products, check_shares, touched_products
 from genco.serving.control_preview import Traffic, traffic
@@ -227,10 +227,10 @@ def _lines(of: dict[str, int], change: Change) -> list[dict[str, Any]]:
 
 def _statuses(edit: CatalogueChange) -> list[Change]:
     """One change for each status; of an element sent twice the later one holds."""
-    by_status: dict[str, list[str]] = {}
+    by_status: dict[Status, list[str]] = {}
     for element, status in {entry.element_id: entry.status for entry in edit.statuses}.items():
         by_status.setdefault(status, []).append(element)
-    return [SetStatus(element_ids=tuple(ids), status=status) for status, ids in by_status.items()]  # type: ignore[arg-type]
+    return [SetStatus(element_ids=tuple(ids), status=status) for status, ids in by_status.items()]
 
 
 def _withdrawn(edit: CatalogueChange, before: Optimizer, after: Optimizer) -> list[Change]:

@@ -91,7 +91,7 @@ class Decider:
                 found = await asyncio.wait_for(asyncio.wrap_future(future), seconds)
         except TimeoutError:
             return TIMEOUT
-        except Exception:
+        except Exception:  # whatever breaks in scoring, the caller is answered with the baseline
             log.exception("scoring failed")
             return SCORING_FAILED
         return found if np.isfinite(found[1]) and found[1] > 0 else SCORING_FAILED

@@ -35,7 +35,7 @@ def explained(
         ]
         positions = model.positions(request.space, served)
         attribution = policy.attribution(request, positions[None])
-    except Exception:
+    except Exception:  # the decision stands and is logged; only its explanation is missing
         log.exception("a decision could not be explained")
         return None
     low, high = attribution.interval()

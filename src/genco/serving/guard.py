@@ -46,7 +46,7 @@ class Guard:
         while not self._stop.wait(self._service.config.guard_every_seconds):
             try:
                 self.round()
-            except Exception:
+            except Exception:  # one round that fails must not end the watch
                 log.exception("watching the rollout failed")
 
     def evidence(self, rollout: Rollout) -> Evidence | None:

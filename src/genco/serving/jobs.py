@@ -111,7 +111,7 @@ class Jobs:
             if then == STAGE:
                 found["rollout"] = self._service.live.begin_rollout(version, Plan()).number
             self._end(number, {"state": DONE, "result": json.dumps(found)})
-        except Exception as error:
+        except Exception as error:  # the end of a thread: a job that fails is told so, and the server goes on
             log.exception("retraining failed")
             self._end(number, {"state": FAILED, "error": str(error)})
 

@@ -87,7 +87,7 @@ class Learner:
             try:
                 while self.round() >= MAX_ROWS and not self._stop.is_set():
                     pass
-            except Exception:
+            except Exception:  # counted and logged; the next round tries again
                 log.exception("a round of learning failed")
                 self._service.metrics.learn_failures.inc()
             self._service.metrics.learn_seconds.set(time.perf_counter() - started)

@@ -20,8 +20,8 @@ class PersonalizerSlot(BaseModel):
     """A slot of the run. features: not read."""
 
     id: Id
-    baselineAction: Element  # noqa: N815 (their name)
-    excludedActions: list[Element] = []  # noqa: N815
+    baselineAction: Element
+    excludedActions: list[Element] = []
     features: list[dict[str, Any]] = []
 
 
@@ -29,9 +29,9 @@ class PersonalizerRank(BaseModel):
     """What every rank carries. contextFeatures: nested as they like; leaves named as context columns are read."""
 
     actions: Annotated[list[PersonalizerAction], Field(min_length=1, max_length=10_000)]
-    contextFeatures: list[dict[str, Any]] = []  # noqa: N815
-    deferActivation: bool = False  # noqa: N815
-    eventId: Id | None = None  # noqa: N815
+    contextFeatures: list[dict[str, Any]] = []
+    deferActivation: bool = False
+    eventId: Id | None = None
 
 
 class MultiSlotRank(PersonalizerRank):
@@ -43,13 +43,13 @@ class MultiSlotRank(PersonalizerRank):
 class SingleSlotRank(PersonalizerRank):
     """POST /personalizer/rank."""
 
-    excludedActions: list[Element] = []  # noqa: N815
+    excludedActions: list[Element] = []
 
 
 class SlotRewardIn(BaseModel):
     """A reward of one slot."""
 
-    slotId: Id  # noqa: N815
+    slotId: Id
     value: float
 
 
@@ -68,7 +68,7 @@ class SingleSlotReward(BaseModel):
 class MultiSlotRanked(BaseModel):
     """slots: [{id, rewardActionId}]."""
 
-    eventId: str  # noqa: N815
+    eventId: str
     slots: list[dict[str, str | None]]
 
 
@@ -82,6 +82,6 @@ class RankedAction(BaseModel):
 class SingleSlotRanked(BaseModel):
     """ranking: most probable first."""
 
-    eventId: str  # noqa: N815
+    eventId: str
     ranking: list[RankedAction]
-    rewardActionId: str | None  # noqa: N815
+    rewardActionId: str | None

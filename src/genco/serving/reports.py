@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, case, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select, true
 
 from genco.data.catalogue import Catalogue
 from genco.serving.joiner import CLICK, CONVERSION, REWARDED, SHOWN
@@ -64,8 +65,8 @@ def shown_combinations(connection: Connection, start: int = 0, stop: int = NEVER
     """Combinations shown by decisions with start <= decided_at < stop, most impressions first. clicks: decisions with a
     click, at most one each."""
 
-    def total(condition: object, value: object) -> object:
-        return func.coalesce(func.sum(case((condition, value), else_=0)), 0)  # type: ignore[arg-type]
+    def total(condition: ColumnElement[bool], value: Any) -> ColumnElement[Any]:
+        return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
 
     kind, value, made = events.c.kind, events.c.value, decisions.c
     inside = and_(made.decided_at >= start, made.decided_at < stop)
@@ -74,9 +75,9 @@ def shown_combinations(connection: Connection, start: int = 0, stop: int = NEVER
             events.c.event_id,
             func.max(case((kind.in_(SHOWN), 1), else_=0)).label("shown"),
             func.max(case((kind == CLICK, 1), else_=0)).label("clicked"),
-            total(kind == CONVERSION, 1).label("conversions"),  # type: ignore[attr-defined]
-            total(kind == CONVERSION, value).label("revenue"),  # type: ignore[attr-defined]
-            total(kind.in_(REWARDED), value).label("reward"),  # type: ignore[attr-defined]
+            total(kind == CONVERSION, 1).label("conversions"),
+            total(kind == CONVERSION, value).label("revenue"),
+            total(kind.in_(REWARDED), value).label("reward"),
         )
         .select_from(events.join(decisions, made.event_id == events.c.event_id))
         .where(inside, events.c.late == false())

@@ -46,7 +46,7 @@ class Service:
         self.writer = Writer(self.engine, _insert_decisions)
         try:
             self.live = LiveModel(Path(run), self.engine, self.writer, self.clock, self.metrics)
-        except Exception:
+        except Exception:  # whatever it was, no thread or connection stays behind
             self.close()
             raise
         self.controls = Controls(self.engine, self.live, self.clock)

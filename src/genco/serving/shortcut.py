@@ -41,7 +41,7 @@ class Shortcut:
             response = await endpoint(request)
         except ApiError as error:
             response = error_answer(error)
-        except Exception as error:
+        except Exception as error:  # as Starlette does: answer 500, then let the outer layer log it
             await (await self._fault(request, error))(scope, receive, send)
             raise
         await response(scope, receive, send)

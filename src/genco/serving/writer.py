@@ -95,7 +95,7 @@ class Writer:
         """Write the group and answer it. Where one member is at fault, each is tried by itself."""
         try:
             results = self._transact(group)
-        except Exception as error:
+        except Exception as error:  # handed on: to whoever waits for the write
             if len(group) > 1 and not isinstance(error, OperationalError):
                 for item in group:
                     self._commit([item])
@@ -115,7 +115,7 @@ class Writer:
                 results = self._apply(connection, group)
                 applied = True
             return results
-        except Exception as error:
+        except Exception as error:  # raised again, unless the connection had died before anything was sent
             self._let_go()
             died = isinstance(error, DBAPIError) and error.connection_invalidated
             if kept and died and not applied:

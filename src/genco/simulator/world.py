@@ -189,7 +189,7 @@ class World:
             rotation_every=int(info.get("rotation_every", 0)),
             context_name=info.get("context_name") or None,
             info=dict(info),
-            **{name: np.asarray(arrays[name]) for name in _ARRAYS},  # type: ignore[arg-type]
+            **{name: np.asarray(arrays[name]) for name in _ARRAYS},  # type: ignore[arg-type]  # the fields of arrays, checked above
         )
 
     def _logit(self, product: Rows, context: Rows, combination: Rows, content: bool) -> Floats:

@@ -16,6 +16,7 @@ from genco.storage.violation import NO_ROW, Finding, finding, words
 
 PRODUCTS_FILE = "catalogue/products.parquet"
 ELEMENTS_FILE = "catalogue/elements.parquet"
+LARGEST_FEATURE = 1e100
 _OPTIONAL_ELEMENT_TEXTS = {"product_id": None, "text": None, "image_uri": None, "status": "approved"}
 
 
@@ -142,6 +143,9 @@ def _feature_findings(table: pl.DataFrame, known: Sequence[str], file: str) -> I
         elif column.dtype.is_float():
             not_finite = ~pl.col(column.name).is_finite().fill_null(True)
             yield from _where(table, not_finite, column.name, "finite", "a finite number (or null)", file)
+            large = pl.col(column.name).is_finite() & (pl.col(column.name).abs() > LARGEST_FEATURE)
+            rule = f"a number of at most {LARGEST_FEATURE:g} in size (or null)"
+            yield from _where(table, large, column.name, "large", rule, file)
 
 
 def _where(table: pl.DataFrame, broken: pl.Expr, column: str, rule: str, expected: str, file: str) -> Iterator[Finding]:

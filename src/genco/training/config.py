@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from genco.errors import ConfigError
 from genco.models.generator import GeneratorConfig
@@ -15,8 +15,11 @@ from genco.storage.runs import RunFolder
 from genco.training.generator_loop import GeneratorTrainingConfig
 from genco.training.reward_model_config import RewardModelConfig
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 TEXT_ENCODERS = ("hashed", "minilm", "none")
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def config_of_run(path: Path) -> TrainConfig | None:
 
 
 def _record(default: T, values: Mapping[str, Any], path: str) -> T:
-    known = {entry.name: getattr(default, entry.name) for entry in fields(default)}  # type: ignore[arg-type]
+    known = {entry.name: getattr(default, entry.name) for entry in fields(default)}
     changes: dict[str, Any] = {}
     for key, value in values.items():
         where = f"{path}{key}"
@@ -75,11 +78,11 @@ def _record(default: T, values: Mapping[str, Any], path: str) -> T:
             hint = f" Did you mean {path + near[0]!r}?" if near else f" Known keys: {', '.join(known)}."
             raise ConfigError(f"Unknown configuration key {where!r}.{hint}")
         changes[key] = _value(known[key], value, where)
-    return replace(default, **changes)  # type: ignore[type-var]
+    return replace(default, **changes)
 
 
 def _value(default: Any, value: Any, where: str) -> Any:
-    if is_dataclass(default):
+    if is_dataclass(default) and not isinstance(default, type):
         if not isinstance(value, Mapping):
             raise ConfigError(f"Configuration key {where!r} should be a table. Found {value!r}.")
         return _record(default, value, f"{where}.")

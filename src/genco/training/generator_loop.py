@@ -332,7 +332,7 @@ class GeneratorTraining:
             reward = rollout.credit if end is None else rollout.credit + end
             loss = total_reward_loss(reward, rollout.log_probs, rollout.regulariser)
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
         self.optimiser.step()
         self.step_number += 1

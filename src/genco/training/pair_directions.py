@@ -126,7 +126,7 @@ def _fit(
             likelihood = _likelihood(alone + pair, log, chosen) @ torch.from_numpy(weight[chosen])
             loss = model.penalty() / num_rows - likelihood / batch
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimiser.step()
             schedule.step()
         progress("pair directions", {"epoch": epoch + 1, "of": epochs})

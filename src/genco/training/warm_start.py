@@ -104,7 +104,7 @@ def warm_start(
         weight = torch.from_numpy(choices.weight[rows])
         likelihood = (torch.stack(rollout.log_probs).sum(0)[:, 0] * weight).sum() / weight.sum()
         optimiser.zero_grad()
-        (-likelihood).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(-likelihood)
         optimiser.step()
         last = float(likelihood.detach())
     return last

@@ -120,7 +120,7 @@ def fit(data: PeerData, seed: int) -> PointerLikelihood:
         for rows in _batches(learned, rng):
             loss = _loss(network, data, learned, rows)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimiser.step()
         schedule.step()
         with torch.no_grad():

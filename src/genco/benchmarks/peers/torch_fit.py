@@ -84,7 +84,7 @@ def fit_clicks(
             if penalty is not None:
                 loss = loss + penalty(combination)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimiser.step()
             step += 1
         losses.append(_mean_loss(model, logit, kept_out, batch_rows))

@@ -231,8 +231,8 @@ def _timestamp(rows: pl.DataFrame, columns: TableMap, path: Path, first_row: int
     """UTC without a zone, microseconds."""
     name = columns.columns["timestamp"]
     given, unit = rows[name], columns.timestamp_unit
-    if given.dtype == pl.Datetime:
-        zone = given.dtype.time_zone  # type: ignore[attr-defined]
+    if isinstance(given.dtype, pl.Datetime):
+        zone = given.dtype.time_zone
         moved = given.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zone else given
         return moved.cast(pl.Datetime("us"))
     if given.dtype == pl.Date:
