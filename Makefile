@@ -79,7 +79,7 @@ freeze: install  ## rewrite tests/golden/public_api.txt, tests/golden/cli.txt an
 	$(BIN)/python tools/frozen_lists.py --write
 
 audit: install  ## known vulnerabilities of what is installed; asks the Python Package Index, so it needs a network
-	$(BIN)/python -m pip_audit --skip-editable
+	$(BIN)/python tools/audit.py
 
 bench: install $(addprefix bench-,$(SUITE))  ## the benchmark suites in quick form, or one: make bench SUITE=latency
 

@@ -145,3 +145,10 @@ def test_the_serving_process_needs_no_torch() -> None:
 def test_the_command_needs_a_served_run(tmp_path: Path) -> None:
     done = genco("retrain", "--store", tmp_path / "empty.db", "--out", tmp_path / "run")
     assert done.exit_code == 1 and "never served a run" in done.output
+
+
+def test_older_data_that_are_none_are_told(run: Path, tmp_path: Path) -> None:
+    with InProcess(run, str(tmp_path / "s.db"), **QUICK) as running:
+        assert running.client.post("/v1/models/retrain", json={"data": str(tmp_path)}).status_code == 202
+        job = finished(running)
+    assert job["state"] == "failed" and "dataset.toml is expected" in job["error"]

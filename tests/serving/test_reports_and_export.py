@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -18,8 +19,9 @@ from genco.serving import registry
 from genco.serving.export import export_log
 from genco.serving.store import open_store
 from genco.serving.tables import audit, decisions
-from genco.storage.dataset import open_dataset
+from genco.storage.dataset import Dataset, open_dataset
 from genco.storage.runs import RunFolder
+from genco.storage.writer import DatasetWriter
 from genco.training.config import config_from
 from genco.training.train import train
 
@@ -77,6 +79,38 @@ def test_the_export_is_the_log_and_trains(pairs_run: RunFolder, tmp_path: Path) 
         dataset, tmp_path / "next", config_from({**PAIRS_CONFIG, "training": {"steps": 1, "requests": 8, "group": 4}})
     )
     assert run.finished
+
+
+def test_older_data_are_joined_with_the_log(pairs_run: RunFolder, pairs: Dataset, tmp_path: Path) -> None:
+    """Rows of both, the older ones first; what only the older data know is there and may not be shown."""
+    with DatasetWriter(tmp_path / "older", pairs.meta) as writer:
+        catalogue = pairs.catalogue
+        gone = catalogue.elements.head(1).with_columns(element_id=pl.lit("gone"))
+        writer.write_products(catalogue.products)
+        writer.write_elements(pl.concat([catalogue.elements, gone]))
+        table = pl.read_parquet(pairs.files[0].path).head(500)
+        slot = next(slot.name for slot in catalogue.slots if slot.component == gone["component"][0])
+        product = gone["product_id"][0]
+        is_first = (pl.int_range(pl.len()) == 0) if product is None else (pl.col("product_id") == product)
+        shown_gone = pl.when(is_first).then(pl.lit("gone")).otherwise(pl.col(slot).cast(pl.String))
+        writer.append_impressions(table.with_columns(shown_gone.alias(slot)))
+    older = open_dataset(tmp_path / "older")
+    with InProcess(pairs_run.path, str(tmp_path / "store.db")) as running:
+        shown = fill(running)
+        engine, until = running.service.engine, running.service.clock.now() + 1
+        done = export_log(engine, tmp_path / "data", until, older=older)
+        with pytest.raises(DataError, match="impression_id"):
+            export_log(engine, tmp_path / "twice", until, older=open_dataset(tmp_path / "data"))
+        with pytest.raises(DataError, match="reward as in the served run"):
+            other = Dataset(older.path, replace(older.meta, reward="num_conversions"), older.files)
+            export_log(engine, tmp_path / "other", until, older=other)
+    dataset = open_dataset(tmp_path / "data")
+    batches = list(dataset.batches())
+    assert (done.rows, done.joined, dataset.num_rows) == (shown, 500, shown + 500)
+    before = sum(batch.reward.sum() for batch in older.batches())
+    assert sum(batch.reward.sum() for batch in batches) == before + len(range(0, shown, 3))
+    assert dataset.catalogue.elements.filter(element_id="gone")["status"].to_list() == ["pending"]
+    assert (batches[0].combination == dataset.catalogue.element_rows["gone"]).any()
 
 
 def test_the_command_exports_what_has_settled(pairs_run: RunFolder, tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def test_the_next_run_is_trained_on_revenue_too(run: Path, tmp_path: Path) -> No
         engine, until = running.service.engine, running.service.clock.now() + 1
         export_log(engine, tmp_path / "data", until)
         export_log(engine, tmp_path / "rates", until, as_rate=True)
-        done = retrain(engine, tmp_path / "next", until)
+        sales = open_dataset(tmp_path / "sales")
+        done = retrain(engine, tmp_path / "next", until, older=sales)
     dataset = open_dataset(tmp_path / "data")
     log = pl.concat([pl.read_parquet(file.path) for file in dataset.files])
     by_id = {row["impression_id"]: row for row in log.iter_rows(named=True)}
@@ -112,4 +113,5 @@ def test_the_next_run_is_trained_on_revenue_too(run: Path, tmp_path: Path) -> No
     assert (log["num_clicks"].sum(), log["num_conversions"].sum()) == (30, 10)
     assert open_dataset(tmp_path / "rates").meta.reward == "num_conversions"
     following = load(done.path)
+    assert (done.rows, done.joined) == (40, 12)
     assert following.value is not None and following.meta.reward == "num_conversions"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genco.cli.options import AsJson, Overwrite, Store
+from genco.cli.options import AsJson, Older, Overwrite, Store
 from genco.cli.output import show
 
 
@@ -34,6 +34,7 @@ def export(
     window: Annotated[
         float, typer.Option(min=0, help="Seconds a decision waits for reports, as the service was told.")
     ] = 600.0,
+    older: Older = None,
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
@@ -41,23 +42,27 @@ def export(
     if data is not None:
         if format is As.dataset:
             raise typer.BadParameter("name another format: --data is a dataset folder.", param_hint="'--format'")
+        if older is not None:
+            raise typer.BadParameter("it goes with a store, not with --data.", param_hint="'--with'")
         _show(format, _exported(data, format, out, overwrite), json)
     elif format is As.dataset:
-        _show(format, _joined(store, out, window, overwrite, as_rate=False), json)
+        _show(format, _joined(store, out, window, overwrite, older, as_rate=False), json)
     else:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.absolute().parent) as folder:
-            joined = _joined(store, Path(folder) / "log", window, False, as_rate=True)
+            joined = _joined(store, Path(folder) / "log", window, False, older, as_rate=True)
             _show(format, joined | _exported(Path(folder) / "log", format, out, overwrite), json)
 
 
-def _joined(store: str, out: Path, window: float, overwrite: bool, as_rate: bool) -> dict[str, Any]:
+def _joined(store: str, out: Path, window: float, overwrite: bool, older: Path | None, as_rate: bool) -> dict[str, Any]:
     """Write the store's log as a dataset folder. as_rate: whose reward is no revenue."""
     from genco.serving.export import export_log
     from genco.serving.store import open_store
+    from genco.storage.dataset import open_dataset
 
+    before = None if older is None else open_dataset(older)
     until = time.time_ns() // 1_000 - round(window * 1e6)
-    return asdict(export_log(open_store(store), out, until, overwrite, as_rate=as_rate))
+    return asdict(export_log(open_store(store), out, until, overwrite, as_rate=as_rate, older=before))
 
 
 def _exported(data: Path, format: As, out: Path, overwrite: bool) -> dict[str, Any]:
@@ -70,6 +75,8 @@ def _exported(data: Path, format: As, out: Path, overwrite: bool) -> dict[str, A
 
 def _show(format: As, done: dict[str, Any], json: bool) -> None:
     lines = [f"{done['path']}: {done['rows']:,} impressions as {format.value}"]
+    if done.get("joined"):
+        lines.append(f"  {done['joined']:,} rows of older data before them")
     if done.get("rounded"):
         lines.append(f"  {done['rounded']:,} with a reward between 0 and 1 rounded")
     if done.get("left_out"):

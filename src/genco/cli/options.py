@@ -9,6 +9,10 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 Data = Annotated[Path, typer.Option(help="Dataset folder.")]
+Older = Annotated[
+    Path | None,
+    typer.Option("--with", help="Dataset folder from before the store, such as the first run's, to join with the log."),
+]
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is at --out.")]
 Run = Annotated[Path, typer.Option(help="Run folder, as `genco train` wrote it.")]

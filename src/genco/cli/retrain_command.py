@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from genco.cli.options import AsJson, Out, Overwrite, Store
+from genco.cli.options import AsJson, Older, Out, Overwrite, Store
 from genco.cli.output import show
 from genco.cli.progress import shown_progress
 from genco.serving.config import ServiceConfig
@@ -29,6 +29,7 @@ def retrain(
     actor_window: Annotated[float, typer.Option(min=1, help="Seconds of that window.")] = (
         ServiceConfig.actor_window_seconds
     ),
+    older: Older = None,
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
@@ -36,9 +37,12 @@ def retrain(
     from genco.serving.actor_limits import ActorLimits
     from genco.serving.retraining import retrain as run_retraining
     from genco.serving.store import open_store
+    from genco.storage.dataset import open_dataset
 
+    before = None if older is None else open_dataset(older)
     until = time.time_ns() // 1_000 - round(window * 1e6)
     limits = ActorLimits(decisions_per_actor, decisions_per_actor_and_product, round(actor_window * 1e6))
     with shown_progress() as progress:
-        done = run_retraining(open_store(store), out, until, overwrite, progress, limits)
-    show(asdict(done), f"{done.path}: trained on {done.rows:,} impressions of the log", json)
+        done = run_retraining(open_store(store), out, until, overwrite, progress, limits, before)
+    more = f" and {done.joined:,} rows of older data" if done.joined else ""
+    show(asdict(done), f"{done.path}: trained on {done.rows:,} impressions of the log{more}", json)

@@ -22,9 +22,11 @@ from genco.serving.control_store import changes_in_force
 from genco.serving.governed import state_of
 from genco.serving.joiner import CONVERSIONS, Joined, settled
 from genco.serving.named_apart import NamedApart
+from genco.serving.older_data import OlderData
 from genco.serving.registry import served
 from genco.serving.store_marks import marks
 from genco.serving.tables import decisions
+from genco.storage.dataset import Dataset
 from genco.storage.writer import DatasetWriter
 
 CHUNK_ROWS = 20_000
@@ -33,13 +35,14 @@ REVENUE = "revenue"
 
 @dataclass(frozen=True)
 class Exported:
-    """rounded: rows whose reward was no whole click · left_out: rows of products or elements the run does not know, or
-    beyond their actor's limits."""
+    """rows: of the log · rounded: rows whose reward was no whole click · left_out: rows of products or elements the run
+    does not know, or beyond their actor's limits · joined: rows of older data."""
 
     path: Path
     rows: int
     rounded: int
     left_out: int
+    joined: int = 0
 
 
 def export_log(
@@ -49,16 +52,19 @@ def export_log(
     overwrite: bool = False,
     limits: ActorLimits | None = None,
     as_rate: bool = False,
+    older: Dataset | None = None,
 ) -> Exported:
     """Write the settled decisions that were shown and decided before `until`, with the catalogue of the served run
     as the store has it now: what was added, its rules and statuses. The store takes these back when it serves a run
     trained on them.
-    limits: on decisions of one actor; where not given, all are written · as_rate: the reward is the rate of events also
-    where the served run was trained on revenue, which some formats cannot say.
 
-    A row has one impression and at most one of the events that the run learned, a click or a conversion: 1 where its
-    reward reaches 1/2. Raises `DataError` where the store
-    has not served a run, and as `DatasetWriter` does.
+    limits: on decisions of one actor; where not given, all are written · as_rate: the reward is the rate of events also
+    where the served run was trained on revenue, which some formats cannot say · older: data from before the store,
+    whose rows come first.
+
+    A row of the log has one impression and at most one of the events that the run learned, a click or a conversion: 1
+    where its reward reaches 1/2. Raises `DataError` where the store has not served a run or the older data do not fit,
+    and as `DatasetWriter` does, so for a decision that the older data have, too.
     """
     model = served(engine)
     if model is None:
@@ -69,15 +75,20 @@ def export_log(
         statuses = state_of(changes_in_force(connection)).statuses
         apart = _candidates(connection, optimizer, until)
     optimizer = grown(optimizer, apart.additions)
-    status = optimizer.catalogue.status_with(statuses)
     origin: dict[str, Any] = {"source": "genco serve", "model": model.version}
-    origin |= marks(trained, optimizer.catalogue, status, additions.store)
     reward = REVENUE if optimizer.value is not None and not as_rate else optimizer.meta.reward
+    before = None if older is None else OlderData(older, optimizer, reward)
+    optimizer = optimizer if before is None else before.grown()
     meta = replace(optimizer.meta, reward=reward, split="time", origin=origin)
-    num_rows = rounded = left_out = 0
+    status = optimizer.catalogue.status_with(statuses)
+    origin |= marks(trained, optimizer.catalogue, status, additions.store)
+    joined = num_rows = rounded = left_out = 0
     with DatasetWriter(out, meta, overwrite) as writer, engine.connect() as connection:
         writer.write_products(optimizer.catalogue.products)
         writer.write_elements(optimizer.catalogue.elements.with_columns(status))
+        for table in () if before is None else before.tables():
+            writer.append_impressions(table)
+            joined += table.height
         rows = settled(connection, 0, until, limits=limits, rate_of=optimizer.meta.reward)
         while chunk := list(islice(rows, CHUNK_ROWS)):
             kept = [row for row in apart.renamed(chunk) if row.counts and _is_known(optimizer, row)]
@@ -86,7 +97,7 @@ def export_log(
                 writer.append_impressions(_table(optimizer, kept).with_columns(outcomes))
             num_rows, left_out = num_rows + len(kept), left_out + len(chunk) - len(kept)
             rounded += sum(row.reward not in (0.0, 1.0) for row in kept)
-    return Exported(out, num_rows, rounded, left_out)
+    return Exported(out, num_rows, rounded, left_out, joined)
 
 
 def _candidates(connection: Connection, optimizer: Optimizer, until: int) -> NamedApart:

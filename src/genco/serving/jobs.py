@@ -72,8 +72,9 @@ class Jobs:
         if self._thread is not None:
             self._thread.join()
 
-    def retrain(self, then: str, actor: str) -> int:
-        """Begin to train on the log; the run is registered, and rolled out in stages where `then` says so.
+    def retrain(self, then: str, actor: str, older: str | None = None) -> int:
+        """Begin to train on the log; the run is registered, and rolled out in stages where `then` says so. older: path
+        of a dataset folder to train on as well.
 
         Returns the job's number. Raises `ApiError` 409 while another job runs, and for a rollout unless the mode is
         online.
@@ -89,11 +90,11 @@ class Jobs:
             def begin(connection: Connection) -> int:
                 values = {"kind": RETRAIN, "state": RUNNING, "started_at": now, "progress": "", "result": "{}"}
                 number = int(connection.execute(insert(jobs).values(**values).returning(jobs.c.number)).scalar_one())
-                note(connection, now, actor, "retrain", {"job": number, "then": then})
+                note(connection, now, actor, "retrain", {"job": number, "then": then, "with": older})
                 return number
 
             number: int = self._service.writer.submit(begin).result()
-            self._thread = threading.Thread(target=self._run, args=(number, then), name="genco-job", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(number, then, older), name="genco-job", daemon=True)
             self._thread.start()
         return number
 
@@ -103,9 +104,9 @@ class Jobs:
             rows = connection.execute(select(jobs).order_by(jobs.c.number.desc()).limit(LISTED)).all()
         return [_job(row) for row in rows]
 
-    def _run(self, number: int, then: str) -> None:
+    def _run(self, number: int, then: str, older: str | None) -> None:
         try:
-            found = self._trained(number)
+            found = self._trained(number, older)
             version = self._service.live.register(Path(found["path"]), found["until"]).version
             found |= {"version": version, "then": then}
             if then == STAGE:
@@ -115,7 +116,7 @@ class Jobs:
             log.exception("retraining failed")
             self._end(number, {"state": FAILED, "error": str(error)})
 
-    def _trained(self, number: int) -> dict[str, Any]:
+    def _trained(self, number: int, older: str | None) -> dict[str, Any]:
         """Train in a process of its own; what it printed. Raises `GencoError` with the reason where it failed."""
         service = self._service
         base = service.live.serving.control.base.run.path.resolve()
@@ -125,6 +126,7 @@ class Jobs:
         options += ["--decisions-per-actor", str(service.limits.most)]
         options += ["--decisions-per-actor-and-product", str(service.limits.per_product)]
         options += ["--actor-window", str(service.config.actor_window_seconds)]
+        options += [] if older is None else [f"--with={older}"]
         store = service.engine.url.render_as_string(hide_password=False)
         with self._lock:
             if self._stopping:

@@ -257,10 +257,12 @@ class ModelsAnswer(BaseModel):
 
 
 class RetrainIn(BaseModel):
-    """then: what to do with the run: only make it known, or roll it out in the usual stages."""
+    """then: what to do with the run: only make it known, or roll it out in the usual stages · data: path of a dataset
+    folder on the server's machine, to train on together with the log."""
 
     model_config = _STRICT
     then: Literal["register", "stage"] = "register"
+    data: Element | None = None
 
 
 class JobStarted(BaseModel):
@@ -271,7 +273,7 @@ class JobStarted(BaseModel):
 
 class JobOut(BaseModel):
     """started_at, ended_at: microseconds · progress: what it said last · error: why it failed · result: of retraining
-    path, version, until, rows, rounded, left_out, continued, then and rollout."""
+    path, version, until, rows, rounded, left_out, joined, continued, then and rollout."""
 
     number: int
     kind: str

@@ -19,7 +19,7 @@ async def retrain(request: Request) -> Response:
     """Train on the log in a process of its own. The run is registered; it serves nobody unless `then` says so."""
     key = await service_of(request).gate.require(request, "admin")
     ask = parsed(RetrainIn, await read_body(request) or b"{}")
-    number = await asyncio.to_thread(request.app.state.jobs.retrain, ask.then, key.key_id)
+    number = await asyncio.to_thread(request.app.state.jobs.retrain, ask.then, key.key_id, ask.data)
     return answer(JobStarted(job=number), 202)
 
 
