@@ -4,7 +4,7 @@ from scipy.stats import chisquare
 
 from genco.errors import ConfigError
 from genco.policies.arm_policy import ArmPolicyConfig, ItemArms, ItemPlan
-from genco.runtime.arm_posterior import ArmModel, ArmPosterior
+from genco.runtime.arm_posterior import ArmCounts, ArmModel, ArmPosterior
 
 ELEMENTS = np.array([(3, 1), (0, 2), (0, 1), (3, 2), (5, 1)], dtype=np.int32)
 RNG = np.random.default_rng(0)
@@ -46,6 +46,20 @@ def test_waiting_views_are_not_tried_again() -> None:
     assert before.tolist() == [1] and after.tolist() == [2]
     plan.told(np.full(5, 2e6))
     assert not plan.waiting.any()
+
+
+def test_propensities_stay_exact_while_clicks_come_late() -> None:
+    """Thirty batches, outcomes told one batch later: every distribution sums to 1 over the arms, none of them at 0."""
+    rng = np.random.default_rng(2)
+    plan, posterior = ItemPlan(ItemArms(ELEMENTS), ArmPolicyConfig()), ArmModel(ELEMENTS).prior()
+    late = np.zeros(5)
+    for _ in range(30):
+        propensity = plan.decision(posterior, 500, rng).propensity(plan.arms.positions)
+        assert propensity.sum() == pytest.approx(1.0) and propensity.min() >= plan.config.epsilon / 6
+        served = np.bincount(plan.serve(posterior, 500, rng), minlength=5).astype(np.float64)
+        posterior = posterior.given(ArmCounts(late, np.floor(0.03 * late)))
+        plan.told(late)
+        late = served
 
 
 def test_a_single_view_and_a_single_arm() -> None:

@@ -67,7 +67,7 @@ def test_conditioning_equals_fitting_at_the_same_mode() -> None:
     waiting = prior.awaiting(some_counts().views)
     np.testing.assert_array_equal(waiting.mean, prior.mean)
     np.testing.assert_allclose(waiting.covariance, covariance, atol=1e-8)
-    assert prior.awaiting(np.zeros(6)) is prior
+    assert prior.awaiting(np.zeros(6)) is prior and prior.given(ArmCounts(np.zeros(6), np.zeros(6))) is prior
 
 
 def test_a_rare_arm_that_is_clicked_is_not_overrated() -> None:

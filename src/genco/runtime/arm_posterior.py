@@ -90,6 +90,8 @@ class ArmPosterior:
     def given(self, counts: ArmCounts) -> ArmPosterior:
         """After more views: Laplace's approximation, by Newton steps of at most 1 from the present mean."""
         arms = np.flatnonzero(counts.views)
+        if not len(arms):
+            return self
         views, clicks, prior = counts.views[arms], counts.clicks[arms], self.mean[arms]
         logit = prior
         for _ in range(MAX_STEPS):
