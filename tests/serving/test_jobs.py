@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from sqlalchemy import insert
 from tests.kits.command_line import genco
+from tests.kits.retrainable import fill_log, quick_run
 from tests.kits.running_service import InProcess, error_code
-from tests.kits.service_rows import decision
 from tests.kits.waiting import until
 
 from genco.errors import CheckpointError
@@ -23,8 +20,7 @@ from genco.policies.optimizer import Optimizer, load
 from genco.protocols import Truth
 from genco.serving.jobs import Jobs
 from genco.serving.retraining import retrain
-from genco.serving.tables import decisions, events, jobs
-from genco.storage.checkpoint import save_toml
+from genco.serving.tables import jobs
 from genco.storage.runs import RunFolder
 
 QUICK = {"guard_every_seconds": 0, "reward_window_seconds": 1.0}
@@ -32,34 +28,7 @@ QUICK = {"guard_every_seconds": 0, "reward_window_seconds": 1.0}
 
 @pytest.fixture
 def run(pairs_run: RunFolder, tmp_path: Path) -> Path:
-    """A copy that retrains in a moment."""
-    copy = RunFolder.open(shutil.copytree(pairs_run.path, tmp_path / "run"))
-    copy.info["config"]["training"]["steps"] = 1
-    save_toml(copy.path / "run.toml", copy.info)
-    return copy.path
-
-
-def fill(running: InProcess, optimizer: Optimizer, segments: tuple[str, ...], num: int = 1_500) -> None:
-    """Settled decisions of the first products, a tenth of them clicked."""
-    rng, catalogue = np.random.default_rng(0), optimizer.catalogue
-    at = running.service.clock.now() - num - 60_000_000
-    ids = catalogue.elements["element_id"]
-    made, clicked = [], []
-    for i in range(num):
-        product = i % 5
-        chosen = [str(ids[int(rng.choice(catalogue.pool(product, slot)))]) for slot in range(3)]
-        values = {"product_id": str(catalogue.products["product_id"][product]), "propensity": 0.01}
-        values |= {"combination": json.dumps(chosen), "context": json.dumps({"segment": segments[i % len(segments)]})}
-        made.append(decision(f"e{i}", at + i, True) | values)
-        if i % 10 == 0:
-            row = {"row_id": f"c{i}", "event_id": f"e{i}", "kind": "click", "slot_id": "", "value": 1.0, "late": False}
-            clicked.append(row | {"received_at": at + i + 1})
-
-    def write(connection: Any) -> None:
-        connection.execute(insert(decisions), made)
-        connection.execute(insert(events), clicked)
-
-    running.service.writer.submit(write).result()
+    return quick_run(pairs_run.path, tmp_path / "run")
 
 
 def finished(running: InProcess) -> dict[str, Any]:
@@ -78,7 +47,7 @@ def test_retraining_makes_a_version_known_and_rolls_it_out(
     run: Path, pairs_optimizer: Optimizer, pairs_truth: Truth, tmp_path: Path
 ) -> None:
     with InProcess(run, str(tmp_path / "s.db"), **QUICK) as running:
-        fill(running, pairs_optimizer, tuple(pairs_truth.context_values))
+        fill_log(running.service, pairs_optimizer, tuple(pairs_truth.context_values))
         before = running.service.live.version.version
         started = running.client.post("/v1/models/retrain", json={"then": "stage"})
         assert started.status_code == 202, started.text
@@ -105,7 +74,7 @@ def test_a_log_with_fewer_contexts_is_trained_from_scratch(
     run: Path, pairs_optimizer: Optimizer, pairs_truth: Truth, tmp_path: Path
 ) -> None:
     with InProcess(run, str(tmp_path / "s.db"), **QUICK) as running:
-        fill(running, pairs_optimizer, tuple(pairs_truth.context_values[:1]))
+        fill_log(running.service, pairs_optimizer, tuple(pairs_truth.context_values[:1]))
         until = running.service.clock.now()
         done = retrain(running.service.engine, tmp_path / "new", until)
         with pytest.raises(CheckpointError, match="exists"):

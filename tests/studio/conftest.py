@@ -6,9 +6,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import insert
 from tests.kits.hostile import hostile_catalogue
 from tests.kits.running_service import KEY, RunningService
 from tests.kits.waiting import PATIENCE
@@ -16,7 +18,8 @@ from tests.serving.conftest import fresh_database, postgres, store_url
 
 from genco.serving.keys import SCOPES, add_key
 from genco.serving.store import open_store
-from genco.studio.users import ROLES, add_user
+from genco.serving.tables import users
+from genco.studio.users import ROLES, password_hash
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -35,10 +38,17 @@ def open_studio_store(url: str) -> None:
     """A store with one key and a user of every role, each named as the role."""
     engine = open_store(url)
     add_key(engine, "test", SCOPES, 0, KEY)
+    now = time.time_ns() // 1_000
+    rows = [{"name": role, "role": role, "password": hashed(PASSWORD), "created_at": now} for role in ROLES]
     with engine.begin() as connection:
-        for role in ROLES:
-            add_user(connection, role, role, PASSWORD, time.time_ns() // 1_000)
+        connection.execute(insert(users), rows)
     engine.dispose()
+
+
+@cache
+def hashed(password: str) -> str:
+    """Made once: it is slow on purpose."""
+    return password_hash(password)
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
