@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -24,15 +26,18 @@ from genco.serving.report_schemas import (
     PairOut,
     PolicyAnswer,
 )
-from genco.serving.reports import ShownElement, shown_elements
+from genco.serving.reports import ShownCombination, ShownElement, shown_elements
 from genco.serving.routes.body import answer, described, service_of
 from genco.serving.routes.policy_report import policy_report
 from genco.serving.routes.query import json_object, number, parameter
+from genco.serving.served_model import ServedModel
 from genco.serving.shown_tally import ShownLog, ShownTally
 
 router = APIRouter(tags=["reports"])
 LISTED, MOST_LISTED = 1_000, 100_000
 PAIRS, MOST_PAIRS = 20, 1_000
+COUNTED = ("product_id", "impressions", "clicks", "conversions", "revenue", "reward")
+LEARNED = ("contribution", "ci_low", "ci_high", "label")
 POLICY_ROWS, MOST_POLICY_ROWS = 5_000, 50_000
 _PRODUCT = parameter("product_id", "string")
 _LIMIT = parameter("limit", "integer", minimum=1, maximum=MOST_LISTED)
@@ -43,33 +48,19 @@ _LIMIT = parameter("limit", "integer", minimum=1, maximum=MOST_LISTED)
 )
 async def combinations(request: Request) -> Response:
     """Combinations shown so far, of all products or of one."""
-    service = service_of(request)
-    await service.gate.require(request, "read")
-    limit = number(request.query_params, "limit", MOST_LISTED) or LISTED
-    log = await _shown(request)
-    names = service.model.slot_names
+    asked = await _asked(request, LISTED, MOST_LISTED)
+    names = asked.model.slot_names
 
     def build() -> CombinationsAnswer:
-        rows = log.of(request.query_params.get("product_id"))
+        rows = asked.rows()
         found = [
             CombinationOut(
-                product_id=row.product_id,
                 combination=dict(zip(names, row.combination, strict=False)),
-                impressions=row.impressions,
-                clicks=row.clicks,
-                conversions=row.conversions,
-                revenue=row.revenue,
-                reward=row.reward,
+                **{name: getattr(row, name) for name in COUNTED},
             )
-            for row in rows[:limit]
+            for row in rows[: asked.limit]
         ]
-        return CombinationsAnswer(
-            until=log.until,
-            impressions=sum(row.impressions for row in rows),
-            clicks=sum(row.clicks for row in rows),
-            num_combinations=len(rows),
-            combinations=found,
-        )
+        return CombinationsAnswer(**asked.totals(rows), num_combinations=len(rows), combinations=found)
 
     return answer(await asyncio.to_thread(build))
 
@@ -77,25 +68,16 @@ async def combinations(request: Request) -> Response:
 @router.get("/v1/reports/elements", response_model=ElementsAnswer, **described(None, 422, query=[_PRODUCT, _LIMIT]))
 async def elements(request: Request) -> Response:
     """Elements shown so far, by slot, and what each adds. Impressions of each slot add up to the total."""
-    service = service_of(request)
-    await service.gate.require(request, "read")
-    limit = number(request.query_params, "limit", MOST_LISTED) or LISTED
-    log, optimizer = await _shown(request), service.model.optimizer
+    asked = await _asked(request, LISTED, MOST_LISTED)
+    optimizer = asked.model.optimizer
 
     def build() -> ElementsAnswer:
-        rows = log.of(request.query_params.get("product_id"))
+        rows = asked.rows()
         counted = shown_elements(rows, optimizer.catalogue)
-        listed = counted[:limit]
+        listed = counted[: asked.limit]
         credit = element_credits(optimizer, rows, {row.element_id for row in listed if row.element_id is not None})
         found = [_element(row, credit.get(row.element_id or "")) for row in listed]
-        return ElementsAnswer(
-            until=log.until,
-            impressions=sum(row.impressions for row in rows),
-            clicks=sum(row.clicks for row in rows),
-            num_elements=len(counted),
-            elements=found,
-            label_rules=LABEL_RULES,
-        )
+        return ElementsAnswer(**asked.totals(rows), num_elements=len(counted), elements=found, label_rules=LABEL_RULES)
 
     return answer(await asyncio.to_thread(build))
 
@@ -117,12 +99,8 @@ async def elements(request: Request) -> Response:
 async def interactions(request: Request) -> Response:
     """Pairs of elements of a product that help each other, and that clash. context: a JSON object; without it the
     average of the log the model was trained on."""
-    service = service_of(request)
-    await service.gate.require(request, "read")
-    asked = request.query_params
-    product_id, limit = asked.get("product_id", ""), number(asked, "limit", MOST_PAIRS) or PAIRS
-    given = json_object(asked, "context")
-    log, model = await _shown(request), service.model
+    asked, given = await _asked(request, PAIRS, MOST_PAIRS), json_object(request.query_params, "context")
+    model, product_id = asked.model, asked.product_id or ""
     product = model.catalogue.product_rows.get(product_id)
     if product is None:
         raise ApiError(404, "unknown_product", f"The catalogue has no product {product_id!r}.")
@@ -130,7 +108,7 @@ async def interactions(request: Request) -> Response:
     def build() -> list[ShownPair]:
         try:
             context = average_context(model.optimizer) if given is None else model.optimizer.context(given)
-            return shown_pairs(model.optimizer, product, context, log.of(product_id), limit)
+            return shown_pairs(model.optimizer, product, context, asked.rows(), asked.limit)
         except (UnknownIdError, DataError) as error:
             raise ApiError(422, "bad_context", str(error)) from error
         except RuleError as error:
@@ -166,25 +144,35 @@ async def policy(request: Request) -> Response:
     return answer(await asyncio.to_thread(policy_report, service, asked.get("version"), num))
 
 
-async def _shown(request: Request) -> ShownLog:
+@dataclass(frozen=True)
+class _Asked:
+    """What a report on what was shown is made of. product_id: None = of all."""
+
+    model: ServedModel
+    log: ShownLog
+    product_id: str | None
+    limit: int
+
+    def rows(self) -> list[ShownCombination]:
+        return self.log.of(self.product_id)
+
+    def totals(self, rows: list[ShownCombination]) -> dict[str, int]:
+        impressions, clicks = sum(row.impressions for row in rows), sum(row.clicks for row in rows)
+        return {"until": self.log.until, "impressions": impressions, "clicks": clicks}
+
+
+async def _asked(request: Request, listed: int, most: int) -> _Asked:
+    """Raises `ApiError` 401, 403, 422, 429, 503."""
+    service, query = service_of(request), request.query_params
+    await service.gate.require(request, "read")
+    limit = number(query, "limit", most) or listed
     tally: ShownTally = request.app.state.shown
-    return await asyncio.to_thread(tally.now)
+    return _Asked(service.model, await asyncio.to_thread(tally.now), query.get("product_id"), limit)
 
 
 def _element(row: ShownElement, credit: ElementRow | None) -> ElementOut:
-    return ElementOut(
-        slot_id=row.slot_id,
-        element_id=row.element_id,
-        component=row.component,
-        status=row.status,
-        impressions=row.impressions,
-        clicks=row.clicks,
-        ctr=row.ctr,
-        contribution=None if credit is None else credit.contribution,
-        ci_low=None if credit is None else credit.ci_low,
-        ci_high=None if credit is None else credit.ci_high,
-        label=None if credit is None else credit.label,
-    )
+    learned: dict[str, Any] = {name: None if credit is None else getattr(credit, name) for name in LEARNED}
+    return ElementOut(**vars(row), **learned)
 
 
 def _pair(pair: ShownPair) -> PairOut:

@@ -69,7 +69,8 @@ class ProductPage:
 
     shown: best combinations · elements: of the product, weakest first · replace_first: id of the weakest element that
     is LOW, of the weakest approved one where none is · num_legal: legal combinations, None above `MAX_COUNTED` ·
-    nothing: why nothing can be shown, "" where something can.
+    nothing: why nothing can be shown, "" where something can · rate_of: the events that predicted rates are of · worth:
+    of one of them in money, None unless the run was trained on revenue.
     """
 
     until: int
@@ -83,6 +84,8 @@ class ProductPage:
     replace_is_certain: bool
     label_rules: dict[str, str]
     nothing: str
+    rate_of: str
+    worth: float | None
 
 
 def product_page(studio: Studio, product_id: str, context: Mapping[str, str], chosen: Mapping[int, str]) -> ProductPage:
@@ -118,6 +121,8 @@ def product_page(studio: Studio, product_id: str, context: Mapping[str, str], ch
         replace_is_certain=any(entry.label == "LOW" for entry in elements),
         label_rules=LABEL_RULES,
         nothing=nothing,
+        rate_of=optimizer.meta.reward,
+        worth=None if optimizer.value is None else optimizer.value.of(product_id),
     )
 
 
