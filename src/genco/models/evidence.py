@@ -121,14 +121,14 @@ def held_out_factor(
     Marginal likelihood believes the noise to be what the model says; where a few products are far off, it takes part
     of that for content and shrinks too little.
     """
-    total = sum(parts[1:], parts[0])
+    total, shape = sum(parts[1:], parts[0]), layout.prior_shape(spectrum, exponent)
+    variance = np.array([block_variance[block.name] for block in layout.blocks])
     gain = np.zeros((len(SHRINKING), len(parts)))
     for i, factor in enumerate(SHRINKING):
-        scaled = {name: factor * value for name, value in block_variance.items()}
+        scale = np.sqrt(_prior(layout, shape, factor * variance))
         for k, part in enumerate(parts):
             others = GaussianStatistics(total.information - part.information, total.linear - part.linear)
-            mean = solve_with(others, layout, spectrum, exponent, scaled).mean
-            gain[i, k] = part.gain(mean)
+            gain[i, k] = part.gain(_mode(others, scale)[0])
     over = gain - gain[0]
     best = int(over.mean(axis=1).argmax())
     error = float(over[best].std(ddof=1) / np.sqrt(len(parts)))
@@ -169,11 +169,16 @@ def _inverse(factor: Weights) -> Weights:
     return np.asarray(linalg.lapack.dtrtri(factor, lower=1)[0]) if len(factor) else factor
 
 
+def _mode(statistics: GaussianStatistics, scale: Weights) -> tuple[Weights, Weights]:
+    """Posterior mean [weight], and `_factor`; scale: prior standard deviations [weight]."""
+    factor = _factor(statistics, scale)
+    return scale * linalg.cho_solve((factor, True), scale * statistics.linear, check_finite=False), factor
+
+
 def _solve(statistics: GaussianStatistics, layout: TermLayout, shape: Weights, variance: Weights) -> Posterior:
     prior = _prior(layout, shape, variance)
     scale = np.sqrt(prior)
-    factor = _factor(statistics, scale)
-    mean = scale * linalg.cho_solve((factor, True), scale * statistics.linear, check_finite=False)
+    mean, factor = _mode(statistics, scale)
     inverse = _inverse(factor)
     covariance = inverse.T @ inverse
     evidence = 0.5 * float(statistics.linear @ mean) - float(np.log(np.diagonal(factor)).sum())

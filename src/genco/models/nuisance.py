@@ -103,4 +103,5 @@ class UnitSums:
         shown = shown[:, :-1]
         shown[:, 0] = 1.0
         weighted = (shown * weight[:, None]).T
-        return Units(product, elements.astype(np.int64), weighted @ features, weighted @ shown)
+        cross = np.asarray(weighted.astype(features.dtype) @ features, dtype=np.float64)
+        return Units(product, elements.astype(np.int64), cross, weighted @ shown)
