@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH = 1280
+TIMEOUT_MS = 180_000  # the values of the policy page take a while on a busy machine
 MAX_BYTES = 250_000
 LINK = re.compile(r"http://\S+link=\S+")
 # name: (path, height, theme, width); the product is the one with most traffic
@@ -36,8 +38,11 @@ PAGES = {
     "studio-elements": ("/studio/elements", 900, "light", WIDTH),
     "studio-interactions": ("/studio/interactions?product={product}", 1100, "light", WIDTH),
     "studio-combinations": ("/studio/combinations?product={product}", 900, "light", WIDTH),
+    "studio-policy": ("/studio/policy?rows=500", 800, "light", WIDTH),
     "studio-models": ("/studio/models", 900, "light", WIDTH),
     "studio-controls": ("/studio/controls?product={product}", 900, "light", WIDTH),
+    "studio-several": ("/studio/controls/several?action=hold&{elements}", 900, "light", WIDTH),
+    "studio-people": ("/studio/people", 800, "light", WIDTH),
     "studio-audit": ("/studio/audit", 700, "light", WIDTH),
 }
 
@@ -75,13 +80,16 @@ def take(link: str, out: Path) -> None:
         raise SystemExit(f"Chromium is needed on the PATH, as one of {', '.join(BROWSERS)}. Found none.")
     with sync_playwright() as playwright:
         page = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"]).new_page()
+        page.set_default_timeout(TIMEOUT_MS)
         page.goto(link)
         base = link.split("/studio/")[0]
         product = page.request.get(f"{base}/studio/products.json").json()["rows"][0]["product_id"]
+        titles = page.request.get(f"{base}/studio/elements.json?component=title").json()["rows"][:3]
+        elements = urlencode([("element", row["element"]["element_id"]) for row in titles])
         for name, (path, height, theme, width) in PAGES.items():
             page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
             page.set_viewport_size({"width": width, "height": height})
-            page.goto(base + path.format(product=product))
+            page.goto(base + path.format(product=product, elements=elements))
             page.wait_for_load_state("networkidle")
             save(page, out / f"{name}.png")
 

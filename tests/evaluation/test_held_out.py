@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from genco.evaluation.evaluate import held_out_rows
 from genco.evaluation.held_out import ALL, HELD_OUT, rows_to_judge_on
+from genco.evaluation.held_out_figures import held_out_figures
 from genco.policies.optimizer import Optimizer
 from genco.storage.dataset import Dataset
+from genco.storage.runs import HELD_OUT_FILE
 
 
 def test_rows_held_out(pairs: Dataset, pairs_optimizer: Optimizer) -> None:
@@ -17,6 +20,8 @@ def test_rows_held_out(pairs: Dataset, pairs_optimizer: Optimizer) -> None:
     assert split is not None and words == HELD_OUT
     rows = held_out_rows(pairs_optimizer, pairs, 0)
     assert rows is not None and 0 < len(rows.product) < pairs.num_rows / 2
+    kept = pairs_optimizer.run.read_json(HELD_OUT_FILE)
+    assert kept == asdict(held_out_figures(rows)) and kept["log_loss"] < kept["constant_log_loss"]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,10 @@ def test_a_log_with_fewer_contexts_is_trained_from_scratch(
         done = retrain(running.service.engine, tmp_path / "new", until)
         with pytest.raises(CheckpointError, match="exists"):
             retrain(running.service.engine, tmp_path / "new", until)
+        figures = json.loads((tmp_path / "new" / "held_out.json").read_text())
+        assert figures["against"]["version"] == running.service.model.version
+        gain = figures["against"]["log_loss"] - figures["log_loss"]
+        assert figures["against"]["value"] == pytest.approx(gain, abs=1e-9)
         assert done.rows == 1_500 and not done.continued and load(done.path).catalogue.num_products == 40
 
 

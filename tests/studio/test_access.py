@@ -128,9 +128,15 @@ def test_a_link_ends_with_its_time() -> None:
     links = Links(lambda: now[0])
     secret = links.make("")
     now[0] = 12 * 3600 - 1
-    assert links.user_of(secret) == "" and links.user_of("made up") is None
+    found = links.find(secret)
+    assert found is not None and found.user == "" and links.find("made up") is None
     now[0] += 2
-    assert links.user_of(secret) is None
+    assert links.find(secret) is None
+    secret = links.invite("ann")
+    now[0] += 24 * 3600 - 1
+    assert links.find(secret) is not None
+    now[0] += 2
+    assert links.find(secret) is None
 
 
 def test_the_first_admin_is_made_once(pairs_run: RunFolder, store_url: str) -> None:

@@ -81,9 +81,9 @@ def number(value: float | None, decimals: int = 3) -> str:
     return whole(value) if value == int(value) and abs(value) >= 1 else f"{value:.{decimals}f}".replace("-", "−")
 
 
-def fixed(value: float | None) -> str:
-    """A number of three decimals."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}".replace("-", "−")
+def fixed(value: float | None, decimals: int = 3) -> str:
+    """A number of so many decimals."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{decimals}f}".replace("-", "−")
 
 
 def whole(value: float) -> str:

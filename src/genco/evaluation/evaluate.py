@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genco.data.splits import Split
 from genco.errors import RuleError
 from genco.evaluation.attribution import attribution_measures
 from genco.evaluation.calibration import equal_mass_bins
@@ -97,7 +98,11 @@ def evaluate(
 
 def held_out_rows(optimizer: Optimizer, dataset: Dataset, seed: int) -> LoggedRows | None:
     """Rows the run was not trained on, with predictions; None where the dataset has no impressions."""
-    split, _ = rows_to_judge_on(optimizer, dataset)
+    return predicted_rows(optimizer, dataset, rows_to_judge_on(optimizer, dataset)[0])
+
+
+def predicted_rows(optimizer: Optimizer, dataset: Dataset, split: Split | None) -> LoggedRows | None:
+    """Rows that a split holds out, None = all of them, with predictions; None where there are none."""
     parts = []
     total = 0
     for batch in dataset.batches():

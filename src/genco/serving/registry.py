@@ -22,7 +22,7 @@ from genco.runtime.reward_model import RewardModel
 from genco.serving.errors import ApiError
 from genco.serving.rollout import running
 from genco.serving.tables import models, promotions
-from genco.storage.runs import RunFolder
+from genco.storage.runs import HELD_OUT_FILE, RunFolder
 
 RUN, LEARNER = "run", "learner"
 START, PROMOTE, ROLLBACK, ROLLOUT, LEARN = "start", "promote", "rollback", "rollout", "learn"
@@ -124,7 +124,7 @@ def save_learned(
         return folder
     part = folder.with_name(f".{version}.part")
     shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(base.path, part, ignore=shutil.ignore_patterns("reward_model.*", ".*", "progress.*"))
+    shutil.copytree(base.path, part, ignore=shutil.ignore_patterns("reward_model.*", HELD_OUT_FILE, ".*", "progress.*"))
     run = RunFolder(part, base.info)
     run.save_arrays("reward_model", *reward_model_arrays(model))
     run.save_arrays(EVIDENCE, dict(evidence), learned)

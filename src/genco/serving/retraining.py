@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from genco.errors import CheckpointError, DataError
+from genco.errors import CheckpointError, DataError, GencoError
+from genco.evaluation.evaluate import predicted_rows
+from genco.evaluation.held_out import HELD_OUT, rows_to_judge_on
+from genco.evaluation.held_out_figures import held_out_figures, loss_gain
+from genco.policies.optimizer import load
 from genco.serving.actor_limits import ActorLimits
 from genco.serving.export import export_log
-from genco.serving.registry import served
+from genco.serving.registry import ModelVersion, served
 from genco.storage.dataset import Dataset, open_dataset
-from genco.storage.runs import RunFolder
+from genco.storage.revenue_log import rate_log
+from genco.storage.runs import HELD_OUT_FILE, RunFolder
 
 Progress = Callable[[str, dict[str, float]], None]
 
@@ -70,4 +75,27 @@ def retrain(
         except CheckpointError:
             continued = False
             run = train(dataset, out, config, overwrite=True, progress=progress)
+        _compare(run, dataset, model)
     return Retrained(str(run.path.resolve()), until, done.rows, done.rounded, done.left_out, continued, done.joined)
+
+
+def _compare(run: RunFolder, dataset: Dataset, model: ModelVersion) -> None:
+    """Add to the run's held-out figures how the served version predicts the same rows, which it may have learned from;
+    nothing where none were held out, or where it cannot read them."""
+    ours = load(run.path)
+    dataset = rate_log(dataset, ours.meta.reward)
+    split, words = rows_to_judge_on(ours, dataset)
+    if words != HELD_OUT:
+        return
+    try:
+        theirs = load(model.path).on(dataset.catalogue, dataset.meta)
+        mine, other = (predicted_rows(optimizer, dataset, split) for optimizer in (ours, theirs))
+    except GencoError:
+        return
+    if mine is not None and other is not None:
+        against = {
+            "version": model.version,
+            "log_loss": held_out_figures(other).log_loss,
+            **asdict(loss_gain(mine, other)),
+        }
+        run.write_json(HELD_OUT_FILE, {**run.read_json(HELD_OUT_FILE), "against": against})

@@ -17,6 +17,7 @@ from genco.errors import CheckpointError
 from genco.storage.checkpoint import load_arrays, load_toml, save_arrays, save_toml
 
 SCHEMA = "genco-run-1"
+HELD_OUT_FILE = "held_out.json"
 Arrays = dict[str, NDArray[Any]]
 
 

@@ -27,6 +27,7 @@ from genco.studio.pages import (
     interactions,
     models,
     overview,
+    people,
     pictures,
     policy,
     product,
@@ -51,6 +52,7 @@ _PAGES = (
     controls,
     several,
     audit,
+    people,
     pictures,
 )
 _STATIC = Path(__file__).parent / "static"

@@ -23,7 +23,9 @@ NAVIGATION = (
     ("/studio/models", "Models"),
     ("/studio/controls", "Controls"),
     ("/studio/audit", "Audit"),
+    ("/studio/people", "People"),
 )
+FOR_ADMINS = ("/studio/people",)
 _FILTERS = ("clean", "rate", "signed", "number", "whole", "change", "fixed")
 
 
@@ -59,7 +61,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {name: getattr(words, name) for name in _FILTERS}
     environment.filters |= {"when": when, "percent": percent, "duration": duration}
-    environment.globals |= {"navigation": NAVIGATION, "version": __version__}
+    environment.globals |= {"navigation": NAVIGATION, "for_admins": FOR_ADMINS, "version": __version__}
     return environment
 
 

@@ -15,7 +15,7 @@ from genco.serving.keys import key_hash
 from genco.serving.tables import sessions, users
 from genco.studio.users import User
 
-HOURS = 12
+HOURS, INVITATION_HOURS = 12, 24
 MAX_FAILURES, FAILURES_SECONDS = 5, 300.0
 MOST_AT_ONCE = 4
 
@@ -59,25 +59,49 @@ def close_session(connection: Connection, secret: str) -> None:
     connection.execute(delete(sessions).where(sessions.c.hash == key_hash(secret)))
 
 
+@dataclass(frozen=True)
+class Link:
+    """user: "" = the first admin, who does not exist yet · until: by the clock of `Links` · is_invitation: asks for a
+    new password and works once; else it signs in."""
+
+    user: str
+    until: float
+    is_invitation: bool = False
+
+
 class Links:
-    """Links that sign in without a password, for as long as a session lasts; kept in this process only."""
+    """Links that let in without a password; kept in this process only."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._users: dict[str, tuple[str, float]] = {}
+        self._links: dict[str, Link] = {}
 
     def make(self, user: str) -> str:
-        """A secret that signs in as `user`; "" = as the first admin, who does not exist yet."""
-        secret = secrets.token_urlsafe(24)
-        self._users[key_hash(secret)] = user, self._clock() + HOURS * 3600
-        return secret
+        """A secret that signs in as `user` for as long as a session lasts; "" = as the first admin."""
+        return self._keep(Link(user, self._clock() + HOURS * 3600))
 
-    def user_of(self, secret: str) -> str | None:
-        user, until = self._users.get(key_hash(secret), (None, 0.0))
-        return user if self._clock() < until else None
+    def invite(self, user: str) -> str:
+        """A secret that lets `user` choose a password, once and within `INVITATION_HOURS`; an earlier one ends."""
+        self.forget_invitations(user)
+        return self._keep(Link(user, self._clock() + INVITATION_HOURS * 3600, True))
+
+    def find(self, secret: str) -> Link | None:
+        """The link of a secret while it lasts."""
+        found = self._links.get(key_hash(secret))
+        return found if found is not None and self._clock() < found.until else None
 
     def forget(self, secret: str) -> None:
-        self._users.pop(key_hash(secret), None)
+        self._links.pop(key_hash(secret), None)
+
+    def forget_invitations(self, user: str) -> None:
+        """End the links of somebody who is no user any more, or who gets another one."""
+        kept = {name: link for name, link in self._links.items() if not (link.is_invitation and link.user == user)}
+        self._links = kept
+
+    def _keep(self, link: Link) -> str:
+        secret = secrets.token_urlsafe(24)
+        self._links[key_hash(secret)] = link
+        return secret
 
 
 class Attempts:

@@ -8,7 +8,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from genco.errors import ConfigError, UnknownIdError
 from genco.serving.tables import sessions, users
@@ -40,8 +40,7 @@ def add_user(connection: Connection, name: str, role: str, password: str, now: i
         raise ConfigError(f"A name should have 1 to 40 letters, digits or any of . _ - @. Found {name!r}.")
     if role not in ROLES:
         raise ConfigError(f"Parameter `role` should be one of {', '.join(ROLES)}. Found {role!r}.")
-    if len(password) < SHORTEST_PASSWORD:
-        raise ConfigError(f"A password should have at least {SHORTEST_PASSWORD} characters. Found {len(password)}.")
+    _check_password(password)
     if connection.execute(select(users.c.name).where(users.c.name == name)).one_or_none() is not None:
         raise ConfigError(f"There is a user {name!r} already.")
     connection.execute(insert(users).values(name=name, role=role, password=password_hash(password), created_at=now))
@@ -51,6 +50,15 @@ def add_user(connection: Connection, name: str, role: str, password: str, now: i
 def has_users(connection: Connection) -> bool:
     """Whether anybody may sign in."""
     return connection.execute(select(users.c.name).limit(1)).first() is not None
+
+
+def set_password(connection: Connection, name: str, password: str) -> None:
+    """Replace a user's password and end their sessions. Raises `ConfigError` for a short one, `UnknownIdError`."""
+    _check_password(password)
+    changed = update(users).where(users.c.name == name).values(password=password_hash(password))
+    if not connection.execute(changed).rowcount:
+        raise UnknownIdError(f"There is no user {name!r}.")
+    connection.execute(delete(sessions).where(sessions.c.user_name == name))
 
 
 def list_users(engine: Engine) -> list[User]:
@@ -75,6 +83,11 @@ def user_with_password(engine: Engine, name: str, password: str) -> User | None:
             row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
     fits = password_fits(password, _NOBODY if row is None else row.password)
     return User(row.name, row.role, row.created_at) if row is not None and fits else None
+
+
+def _check_password(password: str) -> None:
+    if len(password) < SHORTEST_PASSWORD:
+        raise ConfigError(f"A password should have at least {SHORTEST_PASSWORD} characters. Found {len(password)}.")
 
 
 def password_hash(password: str) -> str:

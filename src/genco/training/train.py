@@ -5,6 +5,7 @@ encoders.json       how content, products and contexts become numbers
 reward_model.*      stage 2 (safetensors + description)       generator.*   stage 1
 elements.parquet    impressions and rewards of every logged element
 curves.json         learning curves of both stages
+held_out.json       what the rows held out say of it, where any were
 value.*             where the reward is revenue: what one event of a product is worth
 progress.*          the generator's weights, optimiser and step while training is under way
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,11 @@ from numpy.typing import NDArray
 
 from genco.data.splits import Split
 from genco.errors import CheckpointError, DataError, GencoError
+from genco.evaluation.evaluate import held_out_rows
+from genco.evaluation.held_out import HELD_OUT, rows_to_judge_on
+from genco.evaluation.held_out_figures import held_out_figures
 from genco.models.generator import CombinationGenerator
+from genco.policies.optimizer import optimizer_of
 from genco.rng import stream
 from genco.runtime.model_arrays import generator_arrays, generator_from, reward_model_arrays
 from genco.runtime.product_encoding import GeneratorWeights
@@ -32,7 +38,7 @@ from genco.runtime.reward_model import BoundRewardModel
 from genco.storage.dataset import Dataset
 from genco.storage.revenue_log import rate_log
 from genco.storage.run_catalogue import keep_catalogue
-from genco.storage.runs import RunFolder
+from genco.storage.runs import HELD_OUT_FILE, RunFolder
 from genco.storage.text import text_encoder
 from genco.training.config import SplitConfig, TrainConfig
 from genco.training.generator_loop import GeneratorTraining
@@ -84,7 +90,18 @@ def train(
         if earlier is None:
             run.discard()
         raise
+    _judge(run, rates, config.seed)
     return run
+
+
+def _judge(run: RunFolder, dataset: Dataset, seed: int) -> None:
+    """Keep what the rows held out say of the run, where any were. They also calibrated it: a slope and an intercept."""
+    optimizer = optimizer_of(run)
+    rows = None
+    if rows_to_judge_on(optimizer, dataset)[1] == HELD_OUT:
+        rows = held_out_rows(optimizer, dataset, seed)
+    if rows is not None:
+        run.write_json(HELD_OUT_FILE, asdict(held_out_figures(rows)))
 
 
 def _train_stages(

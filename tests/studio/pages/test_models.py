@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +81,18 @@ def test_jobs_are_shown_with_what_came_of_them(client: StudioClient) -> None:
         connection.execute(insert(jobs).values(**row, error="no <rows>", result="{}"))
     assert "no &lt;rows&gt;" in client.page("/studio/models")
     assert client.twin("/studio/models")["jobs"][0]["state"] == "failed"
+
+
+def test_held_out_figures_are_those_of_the_run(client: StudioClient, second: Path) -> None:
+    found = json.loads((second / "held_out.json").read_text())
+    against = {"version": "earlier", "log_loss": 0.5, "value": 0.002, "low": 0.001, "high": 0.003}
+    (second / "held_out.json").write_text(json.dumps(found | {"against": against}))
+    assert client.send("/studio/models/register", path=str(second)).status_code == 303
+    rows = {row["path"]: row["held_out"] for row in client.twin("/studio/models")["versions"]}
+    assert rows[str(second)] == found | {"against": against}
+    assert list(rows.values())[1] == found | {"against": None}, "the run that is served kept its own"
+    page = client.page("/studio/models")
+    assert f"{found['log_loss']:.4f}" in page and "better" in page and "saves +0.00200 nats" in page
 
 
 def test_faults_change_nothing(client: StudioClient) -> None:

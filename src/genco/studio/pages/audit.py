@@ -16,12 +16,16 @@ router = APIRouter()
 Text = Annotated[str, Query(max_length=200)]
 ACT_WORDS = {
     "add_key": "added an API key",
+    "add_user": "added somebody",
     "advance_rollout": "entered the next stage of a rollout",
     "apply_control": "changed what is shown",
     "begin_rollout": "began a staged rollout",
+    "choose_password": "chose a password",
     "close_alarm": "closed an alarm",
+    "make_link": "made a sign-in link",
     "promote_model": "promoted a model",
     "register_model": "made a model known",
+    "remove_user": "removed somebody",
     "retrain": "began to retrain",
     "revoke_key": "revoked an API key",
     "roll_back_model": "rolled a model back",

@@ -13,9 +13,10 @@ from genco.errors import ConfigError
 from genco.serving.audit import note
 from genco.serving.errors import ApiError
 from genco.studio.access import COOKIE, form_of, signed_in, studio_of
+from genco.studio.queries.actors import PERSON
 from genco.studio.rendering import render
-from genco.studio.sessions import HOURS, close_session, open_session
-from genco.studio.users import ADMIN, LONGEST_NAME, add_user, has_users, user_with_password
+from genco.studio.sessions import HOURS, Link, close_session, open_session
+from genco.studio.users import ADMIN, LONGEST_NAME, add_user, has_users, set_password, user_with_password
 
 router = APIRouter()
 
@@ -57,12 +58,12 @@ async def sign_out(request: Request) -> Response:
 
 @router.get("/enter")
 async def enter(request: Request, link: str) -> Response:
-    """Use a link that was printed at the start: sign in, or make the first admin."""
-    user = studio_of(request).links.user_of(link)
-    if user is None:
-        raise ApiError(403, "link_expired", "This link is used up or old. Sign in, or restart for another one.")
-    if user:
-        return await _with_session(request, user, "/studio/")
+    """Use a link: sign in, choose a password, or make the first admin."""
+    found = _link(request, link)
+    if found.is_invitation:
+        return render(request, "new_password.html.j2", link=link, message="", name=found.user)
+    if found.user:
+        return await _with_session(request, found.user, "/studio/")
     return render(request, "first_admin.html.j2", link=link, message="", name="")
 
 
@@ -76,10 +77,10 @@ async def make_first_admin(request: Request) -> Response:
 
     def make(connection: Connection) -> None:
         """The writer is one thread: of two forms with one link, the second finds the admin of the first."""
-        if has_users(connection) or studio.links.user_of(link) != "":
+        if has_users(connection) or _link(request, link).user != "":
             raise ApiError(403, "link_expired", "There is an admin already, or this link is used up or old. Sign in.")
         add_user(connection, name, ADMIN, password, now)
-        note(connection, now, f"user:{name}", "add_user", {"name": name, "role": ADMIN})
+        note(connection, now, f"{PERSON}{name}", "add_user", {"name": name, "role": ADMIN})
 
     try:
         await asyncio.wrap_future(service.writer.submit(make))
@@ -87,6 +88,38 @@ async def make_first_admin(request: Request) -> Response:
         return render(request, "first_admin.html.j2", 422, link=link, message=str(error), name=name)
     studio.links.forget(link)
     return await _with_session(request, name, "/studio/")
+
+
+@router.post("/enter/password")
+async def choose_password(request: Request) -> Response:
+    """Take the password that somebody invited chose, and sign in."""
+    studio, form = studio_of(request), await form_of(request)
+    _same_site(request)
+    link, password, service = form.get("link", ""), form.get("password", ""), studio.service
+    name = _link(request, link).user
+
+    def write(connection: Connection) -> None:
+        """In the one writer's thread: of two forms with one link, the second finds it used up."""
+        if not _link(request, link).is_invitation:
+            raise ApiError(403, "link_expired", "This link is no invitation.")
+        set_password(connection, name, password)
+        note(connection, service.clock.now(), f"{PERSON}{name}", "choose_password", {"name": name})
+        studio.links.forget(link)
+
+    try:
+        await asyncio.wrap_future(service.writer.submit(write))
+    except ConfigError as error:
+        return render(request, "new_password.html.j2", 422, link=link, message=str(error), name=name)
+    return await _with_session(request, name, "/studio/")
+
+
+def _link(request: Request, secret: str) -> Link:
+    """Raises `ApiError` 403 for one that is used up."""
+    found = studio_of(request).links.find(secret)
+    if found is None:
+        message = "This link is used up or old. Sign in, or ask for another one where you got it."
+        raise ApiError(403, "link_expired", message)
+    return found
 
 
 async def _with_session(request: Request, user: str, target: str) -> Response:

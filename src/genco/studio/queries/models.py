@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, select
 
 from genco.errors import CheckpointError
@@ -19,17 +20,47 @@ from genco.serving.rollout import CANDIDATE, CONTROL
 from genco.serving.routes.models import rollout_out
 from genco.serving.schemas import RolloutOut
 from genco.serving.tables import promotions, rollouts
-from genco.storage.runs import RunFolder
+from genco.storage.runs import HELD_OUT_FILE, RunFolder
 from genco.studio.studio import Studio
 
 SHOWN_HISTORY, SHOWN_JOBS = 20, 5
 
 
 @dataclass(frozen=True)
+class Against:
+    """How a version served before predicts the same rows. value, low, high: loss that the run saves, in nats an
+    impression, with its 95% interval."""
+
+    version: str
+    log_loss: float
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What the rows held out from a run's training say of it, as its folder keeps it (`HeldOutFigures`)."""
+
+    impressions: float
+    rate: float
+    log_loss: float
+    log_loss_se: float
+    constant_log_loss: float
+    auc: float | None
+    ece: float
+    against: Against | None = None
+
+
+_HELD_OUT: TypeAdapter[HeldOut] = TypeAdapter(HeldOut)
+
+
+@dataclass(frozen=True)
 class Version:
     """One version. arm: control or candidate where it is in service · parent: version of the run it was learned from ·
     num_rows: impressions its run was trained on; of a learned one, decisions since · loss: mean log loss of the run's
-    training rows, not comparable between logs · fault: why its folder cannot be read, "" where it can."""
+    training rows, not comparable between logs · held_out: None of learned versions, and where no row was held out ·
+    fault: why its folder cannot be read, "" where it can."""
 
     version: str
     origin: str
@@ -40,6 +71,7 @@ class Version:
     trained_to: int | None
     num_rows: int | None
     loss: float | None
+    held_out: HeldOut | None
     fault: str
 
 
@@ -112,13 +144,15 @@ def _before(studio: Studio, version: str) -> str | None:
 
 
 def _version(entry: ModelVersion, arm: str | None) -> Version:
-    num_rows, loss, fault = None, None, ""
+    num_rows, loss, held_out, fault = None, None, None, ""
     try:
         run = RunFolder.open(Path(entry.path))
         measured = run.info["measured"]["reward_model"]
         num_rows, loss = measured["train_rows"], -measured["log_likelihood"] / max(measured["train_rows"], 1)
         if entry.origin != RUN:
             num_rows = run.read_json(f"{EVIDENCE}.json")["num_rows"]
+        elif (run.path / HELD_OUT_FILE).exists():
+            held_out = _HELD_OUT.validate_python(run.read_json(HELD_OUT_FILE))
     except CheckpointError as error:
         fault = str(error)
     return Version(
@@ -131,6 +165,7 @@ def _version(entry: ModelVersion, arm: str | None) -> Version:
         entry.trained_to,
         num_rows,
         loss if entry.origin == RUN else None,
+        held_out,
         fault,
     )
 

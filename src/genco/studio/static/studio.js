@@ -72,7 +72,6 @@
     if (!all || !told) return;
     if (event && event.target === all) boxes.forEach(function (box) { box.checked = all.checked; });
     var chosen = boxes.filter(function (box) { return box.checked; }).length;
-    all.hidden = false;
     all.checked = chosen === boxes.length;
     all.indeterminate = chosen > 0 && chosen < boxes.length;
     told.textContent = chosen + " of " + boxes.length + " on this page chosen";

@@ -1,0 +1,110 @@
+"""People and API keys, for admins: who is there, sign-in links for people, and an end to either."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from genco.errors import ConfigError, UnknownIdError
+from genco.serving.audit import note
+from genco.serving.errors import ApiError
+from genco.serving.keys import revoke_key
+from genco.studio.access import actor_of, form_of, may, studio_of
+from genco.studio.pages.twins import page
+from genco.studio.queries.people import People, people
+from genco.studio.rendering import render
+from genco.studio.sessions import INVITATION_HOURS
+from genco.studio.users import ADMIN, ROLES, add_user, list_users, remove_user
+
+router = APIRouter(dependencies=[Depends(may(ADMIN))])
+PATH = "/people"
+
+
+def _drawn(_: People) -> dict[str, Any]:
+    return {"roles": ROLES, "invitation": None, "hours": INVITATION_HOURS}
+
+
+@page(router, PATH, "people.html.j2", _drawn)
+def show(request: Request) -> People:
+    """People and keys."""
+    return people(studio_of(request))
+
+
+@router.post("/people/add")
+async def add(request: Request) -> Response:
+    """Make a user, whose password nobody knows yet, and a link to choose one."""
+    studio, form, actor = studio_of(request), await form_of(request), actor_of(request).key_id
+    name, role, now = form.get("name", ""), form.get("role", ""), studio.service.clock.now()
+
+    def write(connection: Connection) -> None:
+        add_user(connection, name, role, secrets.token_urlsafe(32), now)
+        note(connection, now, actor, "add_user", {"name": name, "role": role})
+
+    try:
+        await asyncio.wrap_future(studio.service.writer.submit(write))
+    except ConfigError as error:
+        raise ApiError(422, "invalid_body", str(error)) from error
+    return await _invited(request, name)
+
+
+@router.post("/people/link")
+async def link(request: Request) -> Response:
+    """Make a link with which a user chooses a new password."""
+    studio, name = studio_of(request), (await form_of(request)).get("name", "")
+    known = await asyncio.to_thread(list_users, studio.service.engine)
+    if name not in {user.name for user in known}:
+        raise ApiError(404, "unknown_user", f"There is no user {name!r}.")
+    return await _invited(request, name)
+
+
+@router.post("/people/remove")
+async def remove(request: Request) -> Response:
+    """Forget a user; their sessions and links end at once. The last admin stays."""
+    studio, name = studio_of(request), (await form_of(request)).get("name", "")
+    now, actor = studio.service.clock.now(), actor_of(request).key_id
+    known = await asyncio.to_thread(list_users, studio.service.engine)
+    if [user.name for user in known if user.role == ADMIN] == [name]:
+        raise ApiError(409, "last_admin", f"{name} is the only admin: make another one first.")
+
+    def write(connection: Connection) -> None:
+        remove_user(connection, name)
+        note(connection, now, actor, "remove_user", {"name": name})
+
+    try:
+        await asyncio.wrap_future(studio.service.writer.submit(write))
+    except UnknownIdError as error:
+        raise ApiError(404, "unknown_user", str(error)) from error
+    studio.links.forget_invitations(name)
+    return RedirectResponse("/studio/people", 303)
+
+
+@router.post("/people/revoke-key")
+async def revoke(request: Request) -> Response:
+    """Make an API key invalid; the next request with it is refused."""
+    service, key_id = studio_of(request).service, (await form_of(request)).get("key_id", "")
+    try:
+        await asyncio.to_thread(revoke_key, service.engine, key_id, service.clock.now(), actor_of(request).key_id)
+    except UnknownIdError as error:
+        raise ApiError(404, "unknown_key", str(error)) from error
+    await asyncio.to_thread(service.gate.reload)
+    return RedirectResponse("/studio/people", 303)
+
+
+async def _invited(request: Request, name: str) -> Response:
+    """The page with the link: it is shown this once."""
+    studio, actor = studio_of(request), actor_of(request).key_id
+    now = studio.service.clock.now()
+    await asyncio.wrap_future(
+        studio.service.writer.submit(lambda connection: note(connection, now, actor, "make_link", {"name": name}))
+    )
+    secret = studio.links.invite(name)
+    address = str(request.url.replace(path="/studio/enter", query=f"link={secret}"))
+    shown = await asyncio.to_thread(people, studio)
+    values = _drawn(shown) | {"invitation": (name, address)}
+    return render(request, "people.html.j2", shown=shown, twin="/studio/people.json", **values)

@@ -1,0 +1,104 @@
+"""People and keys: only admins, everything in the audit log, links that work once, nobody locked out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+import pytest
+from playwright.sync_api import Page
+from tests.kits.running_service import KEY
+from tests.kits.studio_client import StudioClient
+from tests.kits.studio_pages import check_page
+
+from genco.storage.runs import RunFolder
+
+NEW = "a new password"
+
+
+@pytest.fixture
+def client(pairs_run: RunFolder, store_url: str) -> Iterator[StudioClient]:
+    with StudioClient(pairs_run.path, store_url) as client:
+        client.enter("admin")
+        yield client
+
+
+def link_in(page: str) -> str:
+    found = re.search(r'readonly value="([^"]+)"', page)
+    assert found is not None
+    return unescape(found[1])
+
+
+def test_people_are_readable_by_everyone(page: Page) -> None:
+    check_page(page, "/studio/people", "people")
+
+
+def test_somebody_is_added_chooses_a_password_once_and_is_removed(client: StudioClient) -> None:
+    shown = client.send("/studio/people/add", name="ann", role="editor")
+    assert shown.status_code == 200, shown.text
+    link = link_in(shown.text)
+    assert link not in client.page("/studio/people"), "it is shown once"
+    assert "You are invited as <strong>ann</strong>" in client.client.get(link).text
+    secret = link.split("link=")[1]
+    short = client.client.post("/studio/enter/password", data={"link": secret, "password": "short"})
+    assert short.status_code == 422 and "at least 10 characters" in short.text
+    client.client.cookies.clear()
+    assert client.client.post("/studio/enter/password", data={"link": secret, "password": NEW}).status_code == 303
+    assert "ann <small>editor" in client.page("/studio/")
+    assert client.client.post("/studio/enter/password", data={"link": secret, "password": NEW}).status_code == 403
+    assert client.client.get(link).status_code == 403
+    client.client.cookies.clear()
+    assert client.client.post("/studio/sign-in", data={"name": "ann", "password": NEW}).status_code == 303
+
+    client.enter("admin")
+    ann = next(row for row in client.twin("/studio/people")["people"] if row["name"] == "ann")
+    assert (ann["role"], ann["sessions"]) == ("editor", 1), "the admin took over the browser of the other"
+    later = link_in(client.send("/studio/people/link", name="ann").text)
+    assert client.send("/studio/people/remove", name="ann").status_code == 303
+    assert "ann" not in [row["name"] for row in client.twin("/studio/people")["people"]]
+    assert client.client.get(later).status_code == 403, "the link ended with the user"
+    lines = [(line["act"], line["actor"]) for line in client.twin("/studio/audit", about="ann")["lines"]]
+    assert lines == [
+        ("remove_user", "user:admin"),
+        ("make_link", "user:admin"),
+        ("choose_password", "user:ann"),
+        ("make_link", "user:admin"),
+        ("add_user", "user:admin"),
+    ]
+
+
+def test_a_link_ends_with_the_next_one(client: StudioClient) -> None:
+    first = link_in(client.send("/studio/people/link", name="viewer").text)
+    second = link_in(client.send("/studio/people/link", name="viewer").text)
+    assert [client.client.get(link).status_code for link in (first, second)] == [403, 200]
+
+
+def test_a_revoked_key_is_refused_at_once(client: StudioClient) -> None:
+    product = str(client.service.model.catalogue.products["product_id"][0])
+    client.decide(product)
+    (key,) = client.twin("/studio/people")["keys"]
+    assert KEY not in client.page("/studio/people") and "hash" not in key
+    assert client.send("/studio/people/revoke-key", key_id=key["key_id"]).status_code == 303
+    answer = client.client.post("/v1/decide", json={"product_id": product}, headers={"Authorization": f"Bearer {KEY}"})
+    assert answer.status_code == 401
+    assert client.twin("/studio/people")["keys"][0]["revoked_at"]
+    assert client.twin("/studio/audit", act="revoke_key")["lines"][0]["actor"] == "user:admin"
+    assert client.send("/studio/people/revoke-key", key_id=key["key_id"]).status_code == 404
+
+
+def test_nobody_is_locked_out_and_nobody_else_may(client: StudioClient) -> None:
+    assert client.send("/studio/people/remove", name="admin").status_code == 409
+    for fields in ({"name": "a b", "role": "viewer"}, {"name": "viewer", "role": "viewer"}, {"name": "x", "role": "x"}):
+        assert client.send("/studio/people/add", **fields).status_code == 422, fields
+    assert client.send("/studio/people/link", name="nobody").status_code == 404
+    assert client.send("/studio/people/remove", name="nobody").status_code == 404
+    for role in ("viewer", "editor"):
+        client.enter(role)
+        assert client.client.get("/studio/people").status_code == 403
+        assert client.client.get("/studio/people.json").status_code == 403
+        assert 'href="/studio/people"' not in client.page("/studio/")
+        for act in ("add", "link", "remove", "revoke-key"):
+            assert client.send(f"/studio/people/{act}", name="viewer").status_code == 403
+    client.client.cookies.clear()
+    assert client.client.get("/studio/people").status_code == 303
