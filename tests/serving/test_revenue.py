@@ -14,8 +14,9 @@ from tests.kits.running_service import KEY, InProcess, RunningService
 from tests.kits.service_rows import decision, event
 
 from genco.policies.optimizer import load
+from genco.serving.actor_caps import ActorCaps
 from genco.serving.export import export_log
-from genco.serving.joiner import CONVERSIONS, settled
+from genco.serving.joiner import CONVERSIONS, EventRow, ingest, settled
 from genco.serving.keys import SCOPES, add_key
 from genco.serving.retraining import retrain
 from genco.serving.store import open_store
@@ -59,6 +60,18 @@ def test_conversions_are_rewards_and_returns_are_not(store_url: str) -> None:
     assert of_clicks == [1.0, 1.0, 0.5, 0.0, 0.0]
     assert [row.reward for row in rows] == [1.0, 0.0, 0.5, 0.0, 1.0]
     assert [row.revenue for row in rows] == [20.0, 0.0, 0.0, -20.0, 0.0]
+
+
+def test_limits_on_rewards_are_limits_on_conversions(store_url: str) -> None:
+    engine, caps = open_store(store_url), ActorCaps(1, 10)
+    rows = [EventRow("a", "conversion", "", 5.0, "1"), EventRow("a", "click", "", 1.0, "")]
+    rows += [EventRow("b", "conversion", "", 5.0, "1")]
+    with engine.begin() as connection:
+        connection.execute(insert(decisions), [decision(name, 0) | {"actor": "eve"} for name in "ab"])
+        verdicts = ingest(connection, rows, 5, 100, "earliest", caps, CONVERSIONS)
+    engine.dispose()
+    assert [verdict.status for verdict in verdicts] == ["accepted", "accepted", "rejected"]
+    assert verdicts[2].code == "actor_cap"
 
 
 def test_a_real_server_learns_the_rate_of_conversions(run: Path, tmp_path: Path) -> None:
