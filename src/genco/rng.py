@@ -6,12 +6,17 @@ import hashlib
 
 import numpy as np
 
+from genco.errors import ConfigError
+
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
     """Return the generator of `seed` for the purpose `names`; equal arguments give equal streams.
 
-    Streams of different names are independent, so adding a consumer never shifts the draws of another.
+    Streams of different names are independent, so adding a consumer never shifts the draws of another. Raises
+    `ConfigError` for a negative seed.
     """
+    if seed < 0:
+        raise ConfigError(f"Parameter `seed` should not be negative. Found {seed}.")
     return np.random.default_rng(np.random.SeedSequence([seed, stable_hash(*names)]))
 
 

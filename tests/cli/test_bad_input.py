@@ -143,6 +143,26 @@ def test_config_typo(content: str, mentioned: tuple[str, ...], data: Path, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_a_minimum_share_of_no_element(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[decision.minimum_share]\nt1 = 0.1\nt9 = 0.1")
+    result = genco("train", "--data", data, "--out", tmp_path / "run", "--config", file)
+    assert_refused(result, "`minimum_share`", "'t9'")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:-4] + b"\xff\xfe\xfd\xfc", lambda b: b""])
+def test_a_damaged_run_is_named(damage: Callable[[bytes], bytes], data: Path, tmp_path: Path) -> None:
+    config = quick_config(tmp_path)
+    assert genco("train", "--data", data, "--out", tmp_path / "run", "--config", config).exit_code == 0
+    for name in ("catalogue.parquet", "products.parquet", "encoders.json", "reward_model.safetensors"):
+        file = tmp_path / "run" / name
+        before = file.read_bytes()
+        file.write_bytes(damage(before))
+        assert_refused(genco("generate", "--run", tmp_path / "run", "--product", "p1"), name)
+        file.write_bytes(before)
+
+
 def test_missing_config_file(data: Path, tmp_path: Path) -> None:
     result = genco("train", "--data", data, "--out", tmp_path / "run", "--config", tmp_path / "none.toml")
     assert_refused(result, "none.toml", "missing")

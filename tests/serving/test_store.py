@@ -16,7 +16,7 @@ from genco.errors import ConfigError
 from genco.serving.control_store import changes_in_force
 from genco.serving.errors import StoreUnavailableError
 from genco.serving.governed import state_of
-from genco.serving.store import MIGRATIONS, last_time, migrate, open_store, store_secret
+from genco.serving.store import MIGRATIONS, last_time, migrate, open_existing_store, open_store, store_secret
 from genco.serving.tables import decisions, metadata
 
 
@@ -74,3 +74,13 @@ def test_a_store_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
         open_store(str(tmp_path / "missing" / "store.db"))
     with pytest.raises(StoreUnavailableError, match="connection"):
         open_store("postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_a_command_that_reads_makes_no_store(tmp_path: Path) -> None:
+    """A mistyped path is told, instead of an empty store and an empty backup."""
+    for store in (str(tmp_path / "none.db"), f"sqlite:///{tmp_path / 'none.db'}"):
+        with pytest.raises(StoreUnavailableError, match=r"Found no file '.*none\.db'"):
+            open_existing_store(store)
+    assert list(tmp_path.iterdir()) == []
+    open_store(str(tmp_path / "some.db")).dispose()
+    open_existing_store(str(tmp_path / "some.db")).dispose()

@@ -63,6 +63,12 @@ def test_there_and_back() -> None:
         ({"reward_model": {"max_own_rank": 0}}, r"`max_own_rank` should be positive. Found `max_own_rank = 0`"),
         ({"generator": {"temperature": 0.0}}, r"`temperature` should be positive. Found `temperature = 0.0`"),
         ({"decision": {"epsilon": 0.0}}, r"`epsilon` should be in \(0, 1\]. Found `epsilon = 0.0`"),
+        ({"seed": -1}, "Parameter `seed` should not be negative. Found `seed = -1`"),
+        (
+            {"training": {"learning_rate": float("nan")}},
+            "'training.learning_rate' should be a finite number. Found nan",
+        ),
+        ({"reward_model": {"propensity_clip": -1}}, "Found `propensity_clip = -1.0`"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

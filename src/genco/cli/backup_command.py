@@ -21,9 +21,9 @@ def backup(
 ) -> None:
     """Write a store to one file, with checksums; the server may run."""
     from genco.serving.backup import back_up
-    from genco.serving.store import open_store
+    from genco.serving.store import open_existing_store
 
-    done = back_up(open_store(store), out, overwrite)
+    done = back_up(open_existing_store(store), out, overwrite)
     lines = [f"{out}: {_rows(done.rows)}"]
     lines += [f"  copy beside it: {folder}" for folder in done.model_folders]
     show({"path": out, **asdict(done)}, "\n".join(lines), json)
@@ -51,9 +51,9 @@ def prune(
 ) -> None:
     """Delete decisions made before a day, their events and what their requests brought along; the server may run."""
     from genco.serving import retention
-    from genco.serving.store import open_store
+    from genco.serving.store import open_existing_store
 
-    engine = open_store(store)
+    engine = open_existing_store(store)
     day = round(before.replace(tzinfo=UTC).timestamp() * 1e6)
     done = retention.prune(engine, day) if yes else retention.num_before(engine, day)
     sets = f"{done.candidate_sets:,} sets of candidates"

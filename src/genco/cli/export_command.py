@@ -57,12 +57,12 @@ def export(
 def _joined(store: str, out: Path, window: float, overwrite: bool, older: Path | None, as_rate: bool) -> dict[str, Any]:
     """Write the store's log as a dataset folder. as_rate: whose reward is no revenue."""
     from genco.serving.export import export_log
-    from genco.serving.store import open_store
+    from genco.serving.store import open_existing_store
     from genco.storage.dataset import open_dataset
 
     before = None if older is None else open_dataset(older)
     until = time.time_ns() // 1_000 - round(window * 1e6)
-    return asdict(export_log(open_store(store), out, until, overwrite, as_rate=as_rate, older=before))
+    return asdict(export_log(open_existing_store(store), out, until, overwrite, as_rate=as_rate, older=before))
 
 
 def _exported(data: Path, format: As, out: Path, overwrite: bool) -> dict[str, Any]:

@@ -44,9 +44,9 @@ def add(
 def list_(store: Store = "genco.db", json: AsJson = False) -> None:
     """List keys: id, name, scopes, when made and revoked."""
     from genco.serving.keys import list_keys
-    from genco.serving.store import open_store
+    from genco.serving.store import open_existing_store
 
-    found = list_keys(open_store(store))
+    found = list_keys(open_existing_store(store))
     lines = [f"{k.key_id}  {k.name}  {' '.join(k.scopes)}  {_day(k.created_at)}  {_day(k.revoked_at)}" for k in found]
     show({"keys": [vars(key) for key in found]}, "\n".join(lines), json)
 
@@ -57,9 +57,9 @@ def revoke(
 ) -> None:
     """Make a key invalid; a running server obeys within seconds."""
     from genco.serving.keys import revoke_key
-    from genco.serving.store import open_store
+    from genco.serving.store import open_existing_store
 
-    revoke_key(open_store(store), key_id, _now())
+    revoke_key(open_existing_store(store), key_id, _now())
     show({"key_id": key_id}, f"{key_id} is revoked", json)
 
 

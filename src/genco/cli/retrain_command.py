@@ -36,13 +36,13 @@ def retrain(
     """Train on what a service logged, from the run it serves, and write a run folder; what is served stays."""
     from genco.serving.actor_limits import ActorLimits
     from genco.serving.retraining import retrain as run_retraining
-    from genco.serving.store import open_store
+    from genco.serving.store import open_existing_store
     from genco.storage.dataset import open_dataset
 
     before = None if older is None else open_dataset(older)
     until = time.time_ns() // 1_000 - round(window * 1e6)
     limits = ActorLimits(decisions_per_actor, decisions_per_actor_and_product, round(actor_window * 1e6))
     with shown_progress() as progress:
-        done = run_retraining(open_store(store), out, until, overwrite, progress, limits, before)
+        done = run_retraining(open_existing_store(store), out, until, overwrite, progress, limits, before)
     more = f" and {done.joined:,} rows of older data" if done.joined else ""
     show(asdict(done), f"{done.path}: trained on {done.rows:,} impressions of the log{more}", json)

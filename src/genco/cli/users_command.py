@@ -57,10 +57,10 @@ def add(
 @users.command("list")
 def list_(store: Store = "genco.db", json: AsJson = False) -> None:
     """List users: name, role, when made."""
-    from genco.serving.store import open_store
+    from genco.serving.store import open_existing_store
     from genco.studio.users import list_users
 
-    found = list_users(open_store(store))
+    found = list_users(open_existing_store(store))
     lines = [
         f"{user.name}  {user.role}  {datetime.fromtimestamp(user.created_at / 1e6, UTC):%F %H:%M}" for user in found
     ]
@@ -72,10 +72,10 @@ def remove(name: Name, store: Store = "genco.db", json: AsJson = False) -> None:
     """Let someone sign in no longer; their sessions end at once."""
     from genco.serving.audit import note
     from genco.serving.keys import CLI
-    from genco.serving.store import open_store
+    from genco.serving.store import open_existing_store
     from genco.studio.users import remove_user
 
-    with open_store(store).begin() as connection:
+    with open_existing_store(store).begin() as connection:
         remove_user(connection, name)
         note(connection, time.time_ns() // 1_000, CLI, "remove_user", {"name": name})
     show({"name": name}, f"{name} is removed", json)

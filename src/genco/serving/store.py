@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, inspect, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, func, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -40,11 +40,26 @@ def open_store(store: str, durability: str = "process") -> Engine:
     return engine
 
 
-def _engine(store: str, durability: str) -> Engine:
+def open_existing_store(store: str) -> Engine:
+    """`open_store` for what reads: a mistyped path is an error and leaves no empty store behind.
+
+    Raises `StoreUnavailableError` where the file of an SQLite store is missing.
+    """
+    url = _url(store)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_file():
+        raise StoreUnavailableError(f"A store that exists is expected. Found no file {url.database!r}.")
+    return open_store(store)
+
+
+def _url(store: str) -> URL:
     try:
-        url = make_url(store if "://" in store else f"sqlite:///{Path(store).absolute()}")
+        return make_url(store if "://" in store else f"sqlite:///{Path(store).absolute()}")
     except ArgumentError as error:
         raise ConfigError(f"Parameter `store` should be a path or a URL. Found {store!r}.") from error
+
+
+def _engine(store: str, durability: str) -> Engine:
+    url = _url(store)
     kind = url.get_backend_name()
     if kind == "postgresql":
         try:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from genco.data.batch import ImpressionBatch
@@ -40,10 +39,10 @@ from genco.storage.impression_checks import (
 from genco.storage.impression_files import (
     ROW_GROUP_ROWS,
     ImpressionFile,
-    damaged,
     find_impression_files,
     read_footer,
 )
+from genco.storage.parquet_table import read_parquet_table
 from genco.storage.toml_file import load_toml
 from genco.storage.violation import raise_first
 
@@ -162,20 +161,8 @@ class Dataset:
 
 def read_catalogue_tables(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Products and elements, optional columns filled in. Raises `DataError` naming a file that cannot be read."""
-    products, elements = (_read_table(folder / name) for name in (PRODUCTS_FILE, ELEMENTS_FILE))
+    products, elements = (read_parquet_table(folder / name) for name in (PRODUCTS_FILE, ELEMENTS_FILE))
     return plain_texts(products), complete_elements(elements)
-
-
-def _read_table(path: Path) -> pl.DataFrame:
-    """A whole Parquet file. Checked before polars sees it, which may end the process over a damaged one."""
-    read_footer(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-        table.validate(full=True)
-        return pl.DataFrame(dict(zip(table.column_names, map(pl.Series, table.columns), strict=True)))
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise damaged(path, error) from error
 
 
 def _concatenate(parts: list[ImpressionBatch], meta: DatasetMeta) -> ImpressionBatch:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from genco.errors import CheckpointError
 from genco.storage.checkpoint import load_arrays, load_toml, save_arrays, save_toml
+from genco.storage.parquet_table import read_parquet_table
 
 SCHEMA = "genco-run-1"
 HELD_OUT_FILE = "held_out.json"
@@ -118,16 +119,16 @@ class RunFolder:
 
     def write_json(self, name: str, value: Any) -> None:
         temporary = self.path / f".{name}.tmp"
-        temporary.write_text(json.dumps(value, ensure_ascii=False))
+        temporary.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
         os.replace(temporary, self.path / name)
 
     def read_json(self, name: str) -> Any:
         file = self.path / name
         try:
-            return json.loads(file.read_text())
+            return json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise CheckpointError(f"Run {str(self.path)!r} has no {name}.") from error
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise CheckpointError(f"{file} is damaged: {error}.") from error
 
     def write_table(self, name: str, table: pl.DataFrame) -> None:
@@ -139,7 +140,7 @@ class RunFolder:
         file = self.path / f"{name}.parquet"
         if not file.exists():
             raise CheckpointError(f"Run {str(self.path)!r} has no {file.name}.")
-        return pl.read_parquet(file)
+        return read_parquet_table(file)
 
     def finish(self, measured: Mapping[str, Any]) -> None:
         """Mark the run complete with what was measured; progress files go."""

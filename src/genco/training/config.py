@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -50,6 +51,8 @@ class TrainConfig:
     decision: DecisionConfig = field(default_factory=DecisionConfig)
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError(f"Parameter `seed` should not be negative. Found `seed = {self.seed}`.")
         if self.text not in TEXT_ENCODERS:
             raise ConfigError(f"Parameter `text` should be one of {', '.join(TEXT_ENCODERS)}. Found {self.text!r}.")
 
@@ -92,6 +95,8 @@ def _value(default: Any, value: Any, where: str) -> Any:
         return dict(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"Configuration key {where!r} should be a finite number. Found {value}.")
     if type(value) is not type(default):
         raise ConfigError(f"Configuration key {where!r} should be of type {type(default).__name__}. Found {value!r}.")
     return value

@@ -35,6 +35,10 @@ class RewardModelConfig:
         for name in ("max_own_rank", "max_pair_rank", "max_rounds"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Parameter `{name}` should be positive. Found `{name} = {getattr(self, name)}`.")
+        if not self.propensity_clip >= 0:
+            raise ConfigError(
+                f"Parameter `propensity_clip` should not be negative. Found `propensity_clip = {self.propensity_clip}`."
+            )
         if self.curvature_rows < MIN_CURVATURE_ROWS:
             raise ConfigError(
                 f"Parameter `curvature_rows` should be at least {MIN_CURVATURE_ROWS:,}. "

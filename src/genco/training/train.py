@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from genco.data.catalogue import Catalogue
 from genco.data.splits import Split
-from genco.errors import CheckpointError, DataError, GencoError
+from genco.errors import CheckpointError, ConfigError, DataError, GencoError
 from genco.evaluation.evaluate import held_out_rows
 from genco.evaluation.held_out import HELD_OUT, rows_to_judge_on
 from genco.evaluation.held_out_figures import held_out_figures
@@ -77,6 +78,7 @@ def train(
         progress("finished", {"seconds": 0.0})
         return earlier
     _require_generator(start_from, Path(out))
+    _require_elements(config.decision.minimum_share, dataset.catalogue)
     rates = rate_log(dataset)
     split = choose_split(rates, config.split, checked_times(rates))
     value = learn_value(dataset, rates, split)
@@ -144,6 +146,13 @@ def _require_generator(start_from: str | Path | None, out: Path) -> None:
     if Path(start_from).resolve() == out.resolve():
         raise CheckpointError(f"The run to start from should not be the run to write. Found {str(out)!r} for both.")
     RunFolder.open(Path(start_from)).load_arrays("generator")
+
+
+def _require_elements(minimum_share: Mapping[str, float], catalogue: Catalogue) -> None:
+    """Raise `ConfigError` for a share of an element that the catalogue does not have."""
+    for element_id in minimum_share:
+        if element_id not in catalogue.element_rows:
+            raise ConfigError(f"Parameter `minimum_share` should name elements of the catalogue. Found {element_id!r}.")
 
 
 def bind(stage_two: StageTwo) -> BoundRewardModel:
