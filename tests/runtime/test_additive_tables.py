@@ -39,6 +39,7 @@ def test_score_and_enumeration_agree_with_the_sum_of_parts(sizes: tuple[int, ...
     for c, d in tables.pairs:
         expected = expected + pair_matrix(tables, c, d)[grid[:, c], grid[:, d]]
     np.testing.assert_allclose(score(tables, grid), expected, atol=1e-4)
+    np.testing.assert_allclose(tables.total(grid, tables.chosen_factors(grid)), expected, atol=1e-4)
     np.testing.assert_allclose(enumerate_scores(tables).ravel(), expected, atol=1e-4)
 
 

@@ -70,6 +70,16 @@ class AdditiveTables:
                 values += table[positions[:, c]]
         return values
 
+    def total(self, positions: Positions, chosen: Floats) -> Floats:
+        """`score` [K] of `positions` [K, slot], whose factors are `chosen` [K, all factors]: one product for all pairs,
+        each of which is asked from both sides."""
+        total = np.asarray(0.5 * np.einsum("ki,ki->k", chosen @ np.concatenate(self._asks, axis=1), chosen))
+        for slot, own in enumerate(self.own):
+            total += own[positions[:, slot]]
+        for (c, d), table in self.pair_tables.items():
+            total += table[positions[:, c], positions[:, d]]
+        return total
+
     def chosen_factors(self, positions: Positions) -> Floats:
         """Factors of combinations [K, slot] side by side: [K, all factors]."""
         return np.concatenate([factors[positions[:, slot]] for slot, factors in enumerate(self.factors)], axis=1)

@@ -95,10 +95,10 @@ def encode_product(
         space=space,
         own=own,
         latents=tuple(z[:, :r] for z, r in zip(latents, rank, strict=True)),
-        factors=tables.factors,
+        factors=tuple(np.asfortranarray(part) for part in tables.factors),  # many are multiplied, few are read
         context_query=tuple(query[1:] for query in weights.query),
         bilinear=tables.bilinear,
-        keys=keys,
+        keys=tuple(np.asfortranarray(part) for part in keys),
         bias=bias,
         chosen=chosen,
         summary=summary,

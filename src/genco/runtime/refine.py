@@ -58,7 +58,7 @@ def coordinate_ascent(
             if not space.exchanges or not _exchange(tables, space, positions, least):
                 break
             chosen, unmoved = tables.chosen_factors(positions), 0
-    return positions, score(tables, positions)
+    return positions, tables.total(positions, chosen)
 
 
 def _exchange(tables: AdditiveTables, space: LegalSpace, positions: Positions, least: float) -> bool:
