@@ -121,6 +121,20 @@ def test_averaged_scales_are_the_most_probable_ones_where_data_are_plenty() -> N
     assert found.block_variance["own:a"] <= scales["own:a"] < 1.05 * found.block_variance["own:a"]
 
 
+def test_known_prior_variances_are_kept_and_others_learned() -> None:
+    layout = layout_of(2, 40)
+    known = {"own:a": np.array([0.03, 0.01])}
+    weights = np.concatenate([[1.0, 1.0], 0.5 * np.random.default_rng(1).standard_normal(40)])
+    statistics = regression(layout, weights, 500)
+    found = fit_evidence(statistics, layout, flat(layout), 0.0, known=known)
+    np.testing.assert_allclose(found.prior_variance[:2], [0.03, 0.01])
+    assert found.block_variance["own:a"] == pytest.approx(0.02)
+    assert found.block_variance["own:b"] == pytest.approx(0.25, rel=0.5)
+    assert averaged_scales(found, layout, flat(layout), 0.0, known)["own:a"] == found.block_variance["own:a"]
+    again = solve_with(statistics, layout, flat(layout), 0.0, found.block_variance, known)
+    np.testing.assert_allclose(again.mean, found.mean)
+
+
 def test_no_data_keeps_the_prior_mean() -> None:
     layout = layout_of(2)
     found = fit_evidence(GaussianStatistics(np.zeros((2, 2)), np.zeros(2)), layout, flat(layout), 0.0)

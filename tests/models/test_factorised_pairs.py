@@ -26,7 +26,7 @@ def layout(**changes: object) -> TermLayout:
 
 def test_value_by_hand() -> None:
     """Read are 2 and 3 of the texts and 5 of the number; the context is 2."""
-    model = FactorisedPairs(layout(), torch.tensor([-1.0, 0.5]))
+    model = FactorisedPairs(layout(), torch.tensor([-1.0, 0.5]), 300.0)
     with torch.no_grad():
         model.directions["0"].copy_(torch.tensor([[0.0], [0.0], [1.0]]))
         model.pairs["0|0"].fill_(10.0)
@@ -40,14 +40,14 @@ def test_value_by_hand() -> None:
 
 
 def test_only_content_of_which_pairs_read_a_part_has_directions() -> None:
-    model = FactorisedPairs(layout(), torch.zeros(1))
+    model = FactorisedPairs(layout(), torch.zeros(1), 300.0)
     assert list(model.directions) == ["0"] and model.directions["0"].shape == (3, 1)
-    assert not FactorisedPairs(layout(pair_rank=(3, 1)), torch.zeros(1)).directions
-    assert not FactorisedPairs(layout(pair_rank=(0, 1)), torch.zeros(1)).directions
+    assert not FactorisedPairs(layout(pair_rank=(3, 1)), torch.zeros(1), 300.0).directions
+    assert not FactorisedPairs(layout(pair_rank=(0, 1)), torch.zeros(1), 300.0).directions
 
 
 def test_penalty_is_zero_without_weights_and_grows_with_their_squares() -> None:
-    model = FactorisedPairs(layout(), torch.zeros(2))
+    model = FactorisedPairs(layout(), torch.zeros(2), 300.0)
     with torch.no_grad():
         for weights in model.parameters():
             weights.zero_()

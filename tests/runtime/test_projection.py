@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -121,3 +123,9 @@ def test_led_by_turns_the_latents() -> None:
     assert turned.eigenvalues.sum() == pytest.approx(found.eigenvalues.sum(), rel=1e-5)
     assert turned.eigenvalues[0] == pytest.approx(0.36 * found.eigenvalues[0] + 0.64 * found.eigenvalues[2], rel=1e-5)
     assert turned.rank == found.rank
+
+
+def test_read_with_adds_to_the_first_noise() -> None:
+    found = replace(fit_projection(planted(3)[0], 16), latent_noise=np.array([0.1, 0.2, 0.3], np.float32))
+    np.testing.assert_allclose(found.read_with(np.array([1.0, 2.0], np.float32)).latent_noise, [1.1, 2.2, 0.3])
+    assert found.read_with(None) is found

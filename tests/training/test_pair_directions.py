@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,22 @@ def test_planted_directions_are_found() -> None:
     cosines = np.linalg.svd(found.directions[0].T @ PLANTED, compute_uv=False)
     assert cosines.min() > 0.9
     np.testing.assert_allclose(found.directions[0].T @ found.directions[0], np.eye(READ), atol=1e-5)
+
+
+def test_prior_of_pairs_is_the_one_directions_were_found_under() -> None:
+    """Directions of lengths 2 and 1, precision 100: four and one hundredths; numbers are read as they are."""
+    layout = replace(LAYOUT, component_kind=(0, 1), own_rank=(RANK, 3), pair_rank=(2, 3))
+    learned_ones = PairDirections({}, {0: np.array([2.0, 1.0], np.float32)}, precision=100.0)
+    found = learned_ones.pair_priors(layout)
+    assert list(found) == ["pair:title|highlight"]
+    np.testing.assert_allclose(found["pair:title|highlight"], [0.04, 0.04, 0.04, 0.01, 0.01, 0.01])
+    assert PairDirections({}).pair_priors(layout) == {}
+
+
+def test_pairs_without_weights_are_not_fitted() -> None:
+    log, tables = world(1_000, 0.5)
+    layout = replace(LAYOUT, component_kind=(0, 1), own_rank=(RANK, 0), pair_rank=(READ, 0))
+    assert learn_pair_directions(log, log, tables, layout, 0, lambda stage, values: None).rows_seen == 0
 
 
 def test_the_same_seed_gives_the_same_directions() -> None:

@@ -96,7 +96,7 @@ class AdditiveModel:
         self._empty_row = len(tables.latents) - 1
         self._optional = any(layout.optional)
         self._element_effect = None if element_effect is None else torch.from_numpy(np.float32(element_effect))
-        weights = layout.effective(theta)
+        self.weights = weights = layout.effective(theta)
         self._query = [torch.from_numpy(weight) for weight in weights.query]
         self._empty = torch.from_numpy(weights.empty)
         self._bilinear = {pair: torch.from_numpy(weight) for pair, weight in weights.bilinear.items()}

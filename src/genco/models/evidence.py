@@ -7,7 +7,7 @@ of the evidence (MacKay 1992, eq. 32; Tipping 2001): a block the data do not sup
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from genco.runtime.terms import TermLayout
 SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-8, 4.0
 SHRINKING = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125)
 Weights = NDArray[np.float64]
+Known = Mapping[str, Weights]  # prior variances [size] of blocks whose scale is not learned here, by name
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,16 @@ def fit_evidence(
     max_rounds: int = 60,
     tolerance: float = 0.02,
     progress: Callable[[], None] | None = None,
+    known: Known | None = None,
 ) -> Posterior:
     """Learn block variances and return the posterior. `start` gives variances to begin from, by block name;
-    `progress` is called after every round."""
-    shape = layout.prior_shape(spectrum, exponent)
-    variance = np.array([(start or {}).get(block.name, 1e-3) for block in layout.blocks])
+    `progress` is called after every round. Blocks that are `known` keep their prior variances."""
+    shape, known = _shape(layout, spectrum, exponent, known), known or {}
+    begin = {**(start or {}), **{name: float(values.mean()) for name, values in known.items()}}
+    variance = np.array([begin.get(block.name, 1e-3) for block in layout.blocks])
+    free = np.array([block.name not in known for block in layout.blocks], dtype=bool)
     for _ in range(max_rounds):
-        updated = _mackay_update(statistics, layout, shape, variance)
+        updated = np.where(free, _mackay_update(statistics, layout, shape, variance), variance)
         change = np.abs(np.log(updated) - np.log(variance)).max(initial=0.0)
         variance = updated
         if progress is not None:
@@ -80,22 +84,30 @@ def solve_with(
     spectrum: Sequence[NDArray[np.float32]],
     exponent: float,
     block_variance: dict[str, float],
+    known: Known | None = None,
 ) -> Posterior:
     """The posterior at given block variances."""
     variance = np.array([block_variance[block.name] for block in layout.blocks])
-    return _solve(statistics, layout, layout.prior_shape(spectrum, exponent), variance)
+    return _solve(statistics, layout, _shape(layout, spectrum, exponent, known), variance)
 
 
 def averaged_scales(
-    posterior: Posterior, layout: TermLayout, spectrum: Sequence[NDArray[np.float32]], exponent: float
+    posterior: Posterior,
+    layout: TermLayout,
+    spectrum: Sequence[NDArray[np.float32]],
+    exponent: float,
+    known: Known | None = None,
 ) -> dict[str, float]:
     """Block variances averaged over their marginal posterior, one block at a time, the others at those of `posterior`.
 
     Where data are few, the most probable variance of a block is often zero, and an interval of no width is no interval;
     where they are plenty, the average is the most probable one. Never below that. See `variance_component`.
+    Blocks that are `known` keep theirs.
     """
-    shape, found = np.sqrt(layout.prior_shape(spectrum, exponent)), {}
+    shape, found = np.sqrt(layout.prior_shape(spectrum, exponent)), dict(posterior.block_variance)
     for block in layout.blocks:
+        if block.name in (known or {}):
+            continue
         part = slice(block.start, block.stop)
         covariance = posterior.covariance[part, part] / np.outer(shape[part], shape[part])
         spread, axes = np.linalg.eigh(covariance)
@@ -114,6 +126,7 @@ def held_out_factor(
     spectrum: Sequence[NDArray[np.float32]],
     exponent: float,
     block_variance: dict[str, float],
+    known: Known | None = None,
 ) -> float:
     """The factor of `SHRINKING` on all block variances under which weights learned from the other parts best predict
     each part; 1 unless another gains more than a standard error over parts.
@@ -121,7 +134,7 @@ def held_out_factor(
     Marginal likelihood believes the noise to be what the model says; where a few products are far off, it takes part
     of that for content and shrinks too little.
     """
-    total, shape = sum(parts[1:], parts[0]), layout.prior_shape(spectrum, exponent)
+    total, shape = sum(parts[1:], parts[0]), _shape(layout, spectrum, exponent, known)
     variance = np.array([block_variance[block.name] for block in layout.blocks])
     gain = np.zeros((len(SHRINKING), len(parts)))
     for i, factor in enumerate(SHRINKING):
@@ -148,6 +161,18 @@ def _mackay_update(statistics: GaussianStatistics, layout: TermLayout, shape: We
         supported = block.size - float(whitened_spread[part].sum())
         updated[i] = variance[i] * float((whitened_mean[part] ** 2).sum()) / max(supported, 1e-3)
     return np.clip(updated, SMALLEST_VARIANCE, LARGEST_VARIANCE)
+
+
+def _shape(
+    layout: TermLayout, spectrum: Sequence[NDArray[np.float32]], exponent: float, known: Known | None
+) -> Weights:
+    """Relative prior variance of every weight [weight], of mean 1 in blocks that are `known`."""
+    shape = layout.prior_shape(spectrum, exponent)
+    for block in layout.blocks:
+        values = (known or {}).get(block.name)
+        if values is not None:
+            shape[block.start : block.stop] = values / values.mean()
+    return shape
 
 
 def _prior(layout: TermLayout, shape: Weights, variance: Weights) -> Weights:

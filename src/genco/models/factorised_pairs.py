@@ -14,18 +14,19 @@ from torch import Tensor, nn
 from genco.runtime.terms import TermLayout
 
 PAIR_START = 0.01
-OWN_PRECISION, PAIR_PRECISION, LEVEL_PRECISION = 400.0, 300.0, 0.25
+OWN_PRECISION, LEVEL_PRECISION = 1_000.0, 0.25
 
 
 class FactorisedPairs(nn.Module):
     """directions: by kind, [own_rank, pair_rank], of unit length a priori and begun at random; kinds whose pair
-    effects read all latents, or none, have no directions. start: [product] levels to begin from."""
+    effects read all latents, or none, have no directions. start: [product] levels to begin from · precision: of the
+    prior of pair weights."""
 
     start: Tensor
 
-    def __init__(self, layout: TermLayout, start: Tensor) -> None:
+    def __init__(self, layout: TermLayout, start: Tensor, precision: float) -> None:
         super().__init__()
-        self.layout = layout
+        self.layout, self.precision = layout, precision
         shown = sorted(set(layout.slot_component))
         ranks = {str(layout.component_kind[c]): (layout.own_rank[c], layout.pair_rank[c]) for c in shown}
         wide = {kind: shape for kind, shape in ranks.items() if 0 < shape[1] < shape[0]}
@@ -73,7 +74,7 @@ class FactorisedPairs(nn.Module):
         """Minus the log prior density of the weights, up to a constant."""
         parts = (
             *((len(directions), [directions]) for directions in self.directions.values()),
-            (PAIR_PRECISION, [*self.pairs.values()]),
+            (self.precision, [*self.pairs.values()]),
             (OWN_PRECISION, [*self.own.values(), *self.taste.values()]),
             (LEVEL_PRECISION, [self.level]),
         )

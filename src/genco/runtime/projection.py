@@ -53,6 +53,14 @@ class KindProjection:
             latent_noise=(squares @ self.latent_noise).astype(np.float32),
         )
 
+    def read_with(self, noise: Floats | None) -> KindProjection:
+        """The same latents, the first of them [num] read by pair effects up to errors of variances `noise` more."""
+        if noise is None:
+            return self
+        total = self.latent_noise.copy()
+        total[: len(noise)] += noise
+        return replace(self, latent_noise=total)
+
 
 def fit_projection(content: Floats, max_rank: int) -> KindProjection:
     """Fit the projection of one kind of content, `content` [element, feature].

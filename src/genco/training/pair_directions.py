@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -29,17 +29,21 @@ MAX_ROWS, MAX_REWARDED, MAX_HELD_OUT = 600_000, 150_000, 100_000
 MIN_EPOCHS, MAX_EPOCHS, ROWS_TO_SEE = 5, 12, 3_000_000
 MIN_BATCH, MAX_BATCH, STEPS = 256, 4_096, 700
 LEARNING_RATE, WARM_UP = 0.005, 0.2
-SMOOTHING = 2.0
+SMOOTHING, SHORTEST = 2.0, 1e-3
+PRECISIONS = 5_000.0, 300.0  # of pair weights: weak effects of many rows, and strong ones
 Progress = Callable[[str, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
 class PairDirections:
     """directions: by kind of content, orthonormal columns [rank, pair_rank], strongest first; empty where they were
-    not kept or nothing is wide · gain: held-out log-likelihood that pair effects add, in nats · error: its standard
-    error · rows_seen · seconds: wall time."""
+    not kept or nothing is wide · length: by kind, how strongly each was read [pair_rank] · precision: of the prior of
+    pair weights they were found under · gain: held-out log-likelihood that pair effects add, in nats · error: its
+    standard error · rows_seen · seconds: wall time."""
 
     directions: dict[int, NDArray[np.float32]]
+    length: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    precision: float = PRECISIONS[0]
     gain: float = 0.0
     error: float = 0.0
     rows_seen: int = 0
@@ -51,6 +55,23 @@ class PairDirections:
             projection.led_by(self.directions[kind]) if kind in self.directions else projection
             for kind, projection in enumerate(projections)
         )
+
+    def pair_priors(self, layout: TermLayout) -> dict[str, NDArray[np.float64]]:
+        """Prior variances [size], by block, of the weights of pairs that read learned directions.
+
+        Those under which the directions were found, in their basis. Marginal likelihood would take the directions for
+        given and find scales twice as wide: directions were chosen so that, on these very rows, pairs explain much.
+        """
+        found = {}
+        for block in layout.blocks:
+            kinds = [layout.component_kind[owner] for owner in block.owners]
+            if block.kind == "pair" and any(kind in self.length for kind in kinds):
+                read = [
+                    self.length.get(kind, np.ones(num)).astype(np.float64) ** 2
+                    for kind, num in zip(kinds, block.shape, strict=True)
+                ]
+                found[block.name] = np.outer(read[0], read[1]).ravel() / self.precision
+        return found
 
 
 def learn_pair_directions(
@@ -64,22 +85,26 @@ def learn_pair_directions(
 ) -> PairDirections:
     """Learn the directions of every kind of content of which pair effects read only a part.
 
-    They are kept where held-out rows gain more than two standard errors and one nat by the pair effects, or `force`.
+    Of `PRECISIONS` the one is taken whose pair effects gain most on held-out rows; directions are kept where that is
+    more than two standard errors and one nat, or `force`.
     """
     if not layout.slot_pairs or not train.trials.any() or not (force or len(held_out)):
         return PairDirections({})
-    started = time.perf_counter()
-    torch.manual_seed(int(stream(seed, "pair directions").integers(2**31)))
-    model = FactorisedPairs(layout, torch.from_numpy(_levels(train)))
-    if not model.directions:
-        return PairDirections({})
+    started, seen = time.perf_counter(), 0
     rows, weight = _sample(train, seed)
-    seen = _fit(model, train.take(rows), weight, tables, seed, progress)
-    gain, error = _gain(model, held_out, tables, seed)
-    found = {}
-    if force or gain > max(2.0 * error, 1.0):
-        found = {int(kind): _orthonormal(weights) for kind, weights in model.directions.items()}
-    return PairDirections(found, gain, error, seen, time.perf_counter() - started)
+    found = []
+    for precision in PRECISIONS if len(held_out) else PRECISIONS[:1]:
+        torch.manual_seed(int(stream(seed, "pair directions").integers(2**31)))
+        model = FactorisedPairs(layout, torch.from_numpy(_levels(train)), precision)
+        if not model.directions or not any(weights.numel() for weights in model.pairs.values()):
+            return PairDirections({})
+        seen += _fit(model, train.take(rows), weight, tables, seed, progress)
+        found.append((*_gain(model, held_out, tables, seed), model))
+    gain, error, model = max(found, key=lambda each: each[0])
+    kept = model.directions.items() if force or gain > max(2.0 * error, 1.0) else ()
+    axes = {int(kind): _axes(weights) for kind, weights in kept}
+    directions, length = ({kind: pair[part] for kind, pair in axes.items()} for part in range(2))
+    return PairDirections(directions, length, model.precision, gain, error, seen, time.perf_counter() - started)
 
 
 def _levels(log: EncodedLog) -> NDArray[np.float32]:
@@ -165,6 +190,7 @@ def _gain(model: FactorisedPairs, log: EncodedLog, tables: ContentTables, seed: 
     return float(gain.sum()), float(gain.std() * len(gain) ** 0.5) if len(gain) > 1 else 0.0
 
 
-def _orthonormal(weights: Tensor) -> NDArray[np.float32]:
-    left, _, _ = np.linalg.svd(weights.detach().numpy(), full_matrices=False)
-    return np.asarray(left, dtype=np.float32)
+def _axes(weights: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Orthonormal columns [rank, pair_rank] that span those of `weights`, and their lengths [pair_rank]."""
+    left, length, _ = np.linalg.svd(weights.detach().numpy(), full_matrices=False)
+    return np.asarray(left, dtype=np.float32), np.maximum(length, SHORTEST).astype(np.float32)

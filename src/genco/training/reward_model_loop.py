@@ -19,6 +19,7 @@ from genco.errors import DataError
 from genco.models.additive import AdditiveModel, ContentTables, PassResult
 from genco.models.evidence import (
     GaussianStatistics,
+    Known,
     Posterior,
     averaged_scales,
     fit_evidence,
@@ -88,11 +89,12 @@ class AdditiveFit:
         seed: int = 0,
         progress: Progress | None = None,
         content: NDArray[np.int64] | None = None,
+        known: Known | None = None,
     ) -> None:
         if len(log) == 0 or float(log.trials.sum()) <= 0:
             raise DataError("The log has no impressions to learn from: found 0 rows with num_impressions > 0.")
         self.log, self.layout, self.tables, self.config = log, layout, tables, config
-        self.spectrum, self.seed = spectrum, seed
+        self.spectrum, self.seed, self.known = spectrum, seed, known
         self.progress = progress or (lambda stage, values: None)
         self.design = np.column_stack([np.ones(len(product_features)), product_features]).astype(np.float64)
         self.logged = np.bincount(log.product, weights=log.trials, minlength=log.num_products) > 0
@@ -199,9 +201,9 @@ class AdditiveFit:
 
     def _shrink(self, state: FitState, statistics: GaussianStatistics, parts: list[GaussianStatistics]) -> Posterior:
         """Prior scales no wider than serves products whose rows did not set the weights."""
-        factor = held_out_factor(parts, self.layout, self.spectrum, state.exponent, state.block_variance)
+        factor = held_out_factor(parts, self.layout, self.spectrum, state.exponent, state.block_variance, self.known)
         state.block_variance = {name: factor * value for name, value in state.block_variance.items()}
-        posterior = solve_with(statistics, self.layout, self.spectrum, state.exponent, state.block_variance)
+        posterior = self._solve(state, statistics, state.block_variance)
         state.theta = posterior.mean
         return posterior
 
@@ -224,36 +226,35 @@ class AdditiveFit:
         if learn:
             rounds = 60 if self.layout.num_weights <= 1500 else 20
             if self._varied_spectrum():
-                trials = [
-                    (fit_evidence(statistics, self.layout, self.spectrum, e, {}, 6, progress=self._working), e)
-                    for e in (0.0, 0.5, 1.0)
-                ]
+                trials = [(self._learn(statistics, e, {}, 6), e) for e in (0.0, 0.5, 1.0)]
                 best, state.exponent = max(trials, key=lambda fit: fit[0].evidence)
                 state.block_variance = best.block_variance
-            posterior = fit_evidence(
-                statistics,
-                self.layout,
-                self.spectrum,
-                state.exponent,
-                state.block_variance,
-                rounds,
-                progress=self._working,
-            )
+            posterior = self._learn(statistics, state.exponent, state.block_variance, rounds)
             state.block_variance = posterior.block_variance
         else:
-            posterior = solve_with(statistics, self.layout, self.spectrum, state.exponent, state.block_variance)
+            posterior = self._solve(state, statistics, state.block_variance)
         state.theta = posterior.mean
         self.supported = posterior.mean.size - float(
             (np.diagonal(posterior.covariance) / posterior.prior_variance).sum()
         )
         return posterior
 
+    def _learn(
+        self, statistics: GaussianStatistics, exponent: float, start: dict[str, float], rounds: int
+    ) -> Posterior:
+        return fit_evidence(
+            statistics, self.layout, self.spectrum, exponent, start, rounds, progress=self._working, known=self.known
+        )
+
+    def _solve(self, state: FitState, statistics: GaussianStatistics, block_variance: dict[str, float]) -> Posterior:
+        return solve_with(statistics, self.layout, self.spectrum, state.exponent, block_variance, self.known)
+
     def _with_averaged_width(self, state: FitState, statistics: GaussianStatistics, posterior: Posterior) -> Posterior:
         """The posterior at the learned prior scales, but for its covariance: that is at averaged scales."""
         if not self.layout.num_weights:
             return posterior
-        scales = averaged_scales(posterior, self.layout, self.spectrum, state.exponent)
-        wide = solve_with(statistics, self.layout, self.spectrum, state.exponent, scales)
+        scales = averaged_scales(posterior, self.layout, self.spectrum, state.exponent, self.known)
+        wide = self._solve(state, statistics, scales)
         return replace(posterior, covariance=wide.covariance)
 
     def _working(self) -> None:

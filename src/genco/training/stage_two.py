@@ -26,6 +26,7 @@ from genco.runtime.terms import TermLayout
 from genco.storage.dataset import Dataset
 from genco.training.exposure import Exposure
 from genco.training.pair_directions import PairDirections, learn_pair_directions
+from genco.training.reading_noise import reading_noise
 from genco.training.residual_loop import ResidualFit, fit_residual, residual_values
 from genco.training.reward_model_config import RewardModelConfig
 from genco.training.reward_model_loop import AdditiveFit, FitResult
@@ -90,10 +91,21 @@ def fit_stage_two(
     exposure = Exposure.of(train, tables, layout, config.exposure_control, frozenset(encoders.identities))
     wide, wide_tables = exposure.extend(layout, tables)
     fit = AdditiveFit(
-        train, wide, wide_tables, encoded.products, exposure.extend_spectrum(spectrum), config, seed, progress, content
+        train,
+        wide,
+        wide_tables,
+        encoded.products,
+        exposure.extend_spectrum(spectrum),
+        config,
+        seed,
+        progress,
+        content,
+        learned.pair_priors(layout),
     )
     result = exposure.settle(fit.run(), layout, tables)
     fit = AdditiveFit(train, layout, tables, encoded.products, spectrum, config, seed, progress)
+    noise = reading_noise(fit.model(result.state), tables, fit.appeal_of(result.state), learned.length, seed)
+    projections = tuple(projection.read_with(noise.get(kind)) for kind, projection in enumerate(projections))
     model = _reward_model(catalogue, layout, projections, tables, result, keys)
     residual = _fit_residual(fit, result, train, held_out, tables, config, seed)
     if residual.residual is not None:
