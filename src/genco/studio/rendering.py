@@ -42,6 +42,11 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{words.signed(100 * value, 1)}%"
 
 
+def event(rate_of: str) -> str:
+    """What a predicted rate is of, in one word: click or conversion."""
+    return "conversion" if rate_of == "num_conversions" else "click"
+
+
 def duration(microseconds: int) -> str:
     """A whole number of the largest unit that fits."""
     seconds = microseconds // 1_000_000
@@ -60,7 +65,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(words, name) for name in _FILTERS}
-    environment.filters |= {"when": when, "percent": percent, "duration": duration}
+    environment.filters |= {"when": when, "percent": percent, "duration": duration, "event": event}
     environment.globals |= {"navigation": NAVIGATION, "for_admins": FOR_ADMINS, "version": __version__}
     return environment
 

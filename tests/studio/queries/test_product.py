@@ -35,3 +35,4 @@ def test_what_an_event_is_worth(tmp_path: Path) -> None:
         page = client.get("/studio/product", params={"id": "p1"}).text
     assert twin["rate_of"] == "num_conversions" and twin["worth"] == pytest.approx(value.of("p1"))
     assert "Predicted rates are of conversions; one is worth" in page
+    assert "predicted conversion rate" in page and "predicted click rate" not in page

@@ -69,8 +69,8 @@ class SlotShares:
 @dataclass(frozen=True)
 class Effect:
     """What the change would do. num_products: whose decisions may change · products: the first of them · exact: shares
-    are probabilities, else drawn · rate_before, rate_after: expected click rate of the product · in_force: it is so
-    already."""
+    are probabilities, else drawn · rate_before, rate_after: expected rate of the product · rate_of: the events it is of
+    · in_force: it is so already."""
 
     said: str
     num_products: int
@@ -80,6 +80,7 @@ class Effect:
     slots: tuple[SlotShares, ...]
     rate_before: float | None
     rate_after: float | None
+    rate_of: str
     in_force: bool
 
 
@@ -213,6 +214,7 @@ def _effect(studio: Studio, words: str, preview: Preview, in_force: bool) -> Eff
         slots=() if found is None else tuple(_shares(studio, slot) for slot in found.slots),
         rate_before=None if found is None else found.click_probability_before,
         rate_after=None if found is None else found.click_probability_after,
+        rate_of=studio.service.model.optimizer.meta.reward,
         in_force=in_force,
     )
 

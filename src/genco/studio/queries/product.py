@@ -51,7 +51,7 @@ class SlotOptions:
 @dataclass(frozen=True)
 class ByHand:
     """A combination chosen by hand. propensity: with which the service would serve it now, None = never · best: click
-    probability of the best combination · broken: why it is not legal, in words."""
+    probability of the best combination · broken: why it is not legal, in words · rate_of: the events it is of."""
 
     product_id: str
     context: dict[str, str]
@@ -61,6 +61,7 @@ class ByHand:
     broken: tuple[str, ...]
     propensity: float | None
     best: float
+    rate_of: str
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ def _by_hand(
         broken=() if is_legal else _broken(catalogue, space, positions[0]),
         propensity=float(optimizer.policy.decide(request).propensity(positions)[0]) if is_legal else None,
         best=best.click_probability,
+        rate_of=optimizer.meta.reward,
     )
 
 
