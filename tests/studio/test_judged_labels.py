@@ -28,7 +28,7 @@ def view(card_optimizer: Optimizer) -> View:
     status = card_optimizer.catalogue.elements["status"].clone()
     changed = rng.choice(card_optimizer.catalogue.num_elements, 40, replace=False)
     status = status.scatter(changed, ["pending", "blocked"] * 20)
-    optimizer = card_optimizer.of_status(status)
+    optimizer = card_optimizer.holding(status, card_optimizer.catalogue.rules)
     nothing = Counts.nothing(optimizer.catalogue)
     impressions = rng.integers(0, 3 * MANY, optimizer.catalogue.num_elements)
     counts = replace(nothing, element=np.stack([impressions, impressions // 10]))
