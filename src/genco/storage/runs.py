@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from genco.errors import CheckpointError
 from genco.storage.checkpoint import load_arrays, load_toml, save_arrays, save_toml
-from genco.storage.parquet_table import read_parquet_table
+from genco.storage.parquet_table import read_parquet_table, write_parquet_table
 
 SCHEMA = "genco-run-1"
 HELD_OUT_FILE = "held_out.json"
@@ -133,7 +133,7 @@ class RunFolder:
 
     def write_table(self, name: str, table: pl.DataFrame) -> None:
         temporary = self.path / f".{name}.tmp"
-        table.write_parquet(temporary)
+        write_parquet_table(temporary, table)
         os.replace(temporary, self.path / f"{name}.parquet")
 
     def read_table(self, name: str) -> pl.DataFrame:

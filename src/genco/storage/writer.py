@@ -35,6 +35,7 @@ from genco.storage.dataset_toml import DATASET_FILE, DatasetMeta, write_meta
 from genco.storage.duplicate_ids import duplicate_id_findings
 from genco.storage.impression_checks import ImpressionJoiner, schema_findings
 from genco.storage.impression_files import IMPRESSIONS_FOLDER, ROW_GROUP_ROWS, ImpressionFile
+from genco.storage.parquet_table import write_parquet_table
 from genco.storage.toml_file import save_toml
 from genco.storage.toml_keys import unknown_value
 from genco.storage.violation import Finding, raise_first
@@ -142,7 +143,7 @@ class DatasetWriter:
 
     def _write_table(self, name: str, table: pl.DataFrame) -> None:
         self._tables[name] = table
-        table.write_parquet(self._folder / name, compression="zstd")
+        write_parquet_table(self._folder / name, table)
 
     def _catalogue_joiner(self) -> ImpressionJoiner:
         """Check the catalogue once, when its first use comes."""
