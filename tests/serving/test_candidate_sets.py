@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from scipy.stats import chisquare
 from sqlalchemy import select
 from tests.kits.running_service import InProcess, error_code
 
+from genco.policies.generative import ALONE_DECISIONS
 from genco.serving.additions import AddedElement
 from genco.serving.candidate_sets import CandidateSet, keep, read_sets
 from genco.serving.changes import BlockElement, PinElement, SetStatus
 from genco.serving.control_store import insert_change
 from genco.serving.export import export_log
 from genco.serving.learner import Learner
+from genco.serving.served_model import BROUGHT_SETS, CACHE_ENTRIES
 from genco.serving.store import open_store
 from genco.serving.tables import candidate_sets, decisions
 from genco.storage.dataset import open_dataset
@@ -148,6 +151,26 @@ def test_what_cannot_be_brought_along(running: InProcess) -> None:
     same = {"event_id": "mine", **titles()}
     first_answer, again = (running.decide(first(running), **same) for _ in range(2))
     assert {**first_answer, "took_ms": 0} == {**again, "took_ms": 0}
+
+
+def test_questions_about_candidates_brought_along_are_remembered_within_bounds(running: InProcess) -> None:
+    """A set keeps its last 64 decisions: 256 sets keep fewer than the 20,000 of the model itself."""
+    assert BROUGHT_SETS * ALONE_DECISIONS < CACHE_ENTRIES
+    model = running.service.model
+    body = tuple(
+        AddedElement(
+            element_id=t["id"], product_id=first(running), component="title", status="approved", text=t["text"]
+        )
+        for t in TITLES
+    )
+    brought = model.with_candidates(first(running), CandidateSet("digest", body))
+    assert model.with_candidates(first(running), CandidateSet("digest", body)) is brought
+    asked, rng = brought.question(first(running), {}), np.random.default_rng(0)
+    questions = [replace(asked, context=asked.context + np.float32(0.01 * i)) for i in range(ALONE_DECISIONS + 3)]
+    for question in questions:
+        brought.choose(question, rng)
+    assert len(brought._decisions) == len(brought.policy._decisions) == ALONE_DECISIONS
+    assert brought.remembered(questions[0]) is None and brought.remembered(questions[-1]) is not None
 
 
 def test_an_unknown_product_is_served_learned_and_exported(running: InProcess, tmp_path: Path) -> None:

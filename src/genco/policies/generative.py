@@ -36,6 +36,7 @@ Floats = NDArray[np.float32]
 Positions = NDArray[np.int32]
 MAX_ENUMERATED = 4_096
 ROUNDING = 2e-6
+ALONE_DECISIONS = 64
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,13 @@ class GenerativePolicy:
         return made
 
     def alone(self, product: int, bound: BoundRewardModel, rules: RuleBook) -> GenerativePolicy:
-        """The same policy on one product as row 0 of `bound`. product: its row here, -1 = unknown here."""
+        """The same policy on one product as row 0 of `bound`, which remembers its last `ALONE_DECISIONS` decisions.
+        product: its row here, -1 = unknown here."""
         own = self.products.minimum_share.get(product)
         products = ProductDecisions(
             {} if own is None else {0: own}, frozenset({0} if product in self.products.paused else ())
         )
-        made = GenerativePolicy(bound, self.network, self.decision, self.version, products=products)
+        made = GenerativePolicy(bound, self.network, self.decision, self.version, 1, ALONE_DECISIONS, products)
         made._draws, made.rule_book = self._draws.on(bound), rules
         return made
 

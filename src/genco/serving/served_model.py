@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from genco.data.catalogue import EMPTY
 from genco.errors import DataError, RuleError, UnknownIdError
+from genco.policies.generative import ALONE_DECISIONS
 from genco.policies.optimizer import Optimizer
 from genco.runtime.decision import Decision
 from genco.runtime.legal_space import LegalSpace, legal_space
@@ -48,10 +49,16 @@ class Question:
 
 class ServedModel:
     """optimizer: under the controls of `catalogue_version` · withheld: elements that may not be shown, though the
-    catalogue lacks them, so that a request cannot bring them along."""
+    catalogue lacks them, so that a request cannot bring them along · entries: how many questions are remembered."""
 
-    def __init__(self, optimizer: Optimizer, catalogue_version: int, withheld: frozenset[str] = frozenset()) -> None:
-        self.withheld = withheld
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        catalogue_version: int,
+        withheld: frozenset[str] = frozenset(),
+        entries: int = CACHE_ENTRIES,
+    ) -> None:
+        self.withheld, self._entries = withheld, entries
         self.optimizer, self.catalogue_version = optimizer, catalogue_version
         self.policy = optimizer.policy
         self.version = self.policy.version
@@ -64,14 +71,16 @@ class ServedModel:
         self._decisions: dict[tuple[int, bytes], Decision] = {}
 
     def with_candidates(self, product_id: str, candidates: CandidateSet) -> ServedModel:
-        """The same model on one product and what a request brought along; the last ones are remembered.
+        """The same model on one product and what a request brought along; the last `BROUGHT_SETS` are remembered, with
+        `ALONE_DECISIONS` questions each, fewer together than the model's own.
 
         Raises `ApiError` 422 where a text cannot be encoded.
         """
         key = product_id, candidates.digest
         found = self._brought.get(key)
         if found is None:
-            found = ServedModel(beside(self.optimizer, product_id, candidates), self.catalogue_version)
+            brought = beside(self.optimizer, product_id, candidates)
+            found = ServedModel(brought, self.catalogue_version, entries=ALONE_DECISIONS)
             self._brought.put(key, found)
         return found
 
@@ -109,7 +118,7 @@ class ServedModel:
             request = self.policy.request(question.product, question.context, question.pinned, question.excluded)
             decision = self.policy.decide(request)
             if question.is_plain:
-                _remember(self._decisions, question.key, decision)
+                self._remember(self._decisions, question.key, decision)
         return self.chosen(decision, rng)
 
     def remembered(self, question: Question) -> Decision | None:
@@ -214,7 +223,7 @@ class ServedModel:
         if found is None:
             known = {name: value for name, value in values.items() if value is not None}
             found = self.optimizer.context(known)
-            _remember(self._contexts, key, found)
+            self._remember(self._contexts, key, found)
         return found
 
     def _space(self, product: int, pinned: dict[str, str], excluded: frozenset[str]) -> LegalSpace:
@@ -223,7 +232,7 @@ class ServedModel:
         found = self._spaces.get(product)
         if found is None:
             found = legal_space(self.catalogue, product, book=self.policy.rule_book)
-            _remember(self._spaces, product, found)
+            self._remember(self._spaces, product, found)
         return found
 
     def _left_out(self, product: int, candidates: Mapping[str, frozenset[str]]) -> frozenset[str]:
@@ -242,9 +251,8 @@ class ServedModel:
             out |= {self._element_ids[row] for row in self.catalogue.pool(product, slot)} - allowed
         return frozenset(out)
 
-
-def _remember(cache: dict[Any, Any], key: Hashable, value: Any) -> None:
-    """Add an entry; the oldest goes where there are too many."""
-    if len(cache) >= CACHE_ENTRIES:
-        cache.pop(next(iter(cache)), None)  # of several threads, each may evict
-    cache[key] = value
+    def _remember(self, cache: dict[Any, Any], key: Hashable, value: Any) -> None:
+        """Add an entry; the oldest goes where there are too many."""
+        if len(cache) >= self._entries:
+            cache.pop(next(iter(cache)), None)  # of several threads, each may evict
+        cache[key] = value
