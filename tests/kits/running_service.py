@@ -103,7 +103,11 @@ class RunningService(Client):
         environment = {**os.environ, "GENCO_BOOTSTRAP_KEY": KEY, "OMP_NUM_THREADS": "1"}
         with (self.folder / "serve.log").open("ab") as log:
             self.process = subprocess.Popen([*map(str, command)], stdout=log, stderr=log, env=environment)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def _wait(self) -> None:
