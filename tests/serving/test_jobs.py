@@ -21,6 +21,7 @@ from genco.policies.optimizer import Optimizer, load
 from genco.protocols import Truth
 from genco.serving.jobs import Jobs
 from genco.serving.retraining import retrain
+from genco.serving.store import open_store
 from genco.serving.tables import jobs
 from genco.storage.runs import RunFolder
 
@@ -117,7 +118,11 @@ def test_the_serving_process_needs_no_torch() -> None:
 
 
 def test_the_command_needs_a_served_run(tmp_path: Path) -> None:
-    done = genco("retrain", "--store", tmp_path / "empty.db", "--out", tmp_path / "run")
+    asked = ("retrain", "--store", tmp_path / "empty.db", "--out", tmp_path / "run")
+    missing = genco(*asked)
+    assert missing.exit_code == 1 and "A store that exists is expected" in missing.output
+    open_store(str(tmp_path / "empty.db")).dispose()
+    done = genco(*asked)
     assert done.exit_code == 1 and "never served a run" in done.output
 
 

@@ -35,6 +35,26 @@ def test_statistic_of_values_on_one_side() -> None:
     assert statistic(np.zeros(2), np.ones(2)) == 0
 
 
+def test_an_unseen_value_bounds_the_statistic() -> None:
+    """Nothing but -1 was seen: with 3 possible, mean zero needs a quarter of the mass there, so the log's (3/4)^n."""
+    assert statistic(-np.ones(1), np.array([10.0]), unseen=3.0) == pytest.approx(-20 * np.log(3 / 4), rel=1e-6)
+    seen, count = np.array([2.0, -1.0]), np.array([5.0, 20.0])
+    assert statistic(seen, count, unseen=1.9) == statistic(seen, count)
+    assert statistic(seen, count, unseen=50.0) < statistic(seen, count)
+
+
+def test_a_large_weight_that_was_not_rewarded_raises_the_upper_end() -> None:
+    weight, reward = np.append(np.tile([0.5, 1.5], 1_000), 200.0), np.append(np.repeat([1.0, 0.0], [100, 1_900]), 0.0)
+    record = EmpiricalLikelihood().update(terms(weight * reward, 1.0, weight), reward)
+    told = EmpiricalLikelihood().update(IPS().terms(np.full(2_001, 1 / 200), weight / 200, reward), reward)
+    assert told.largest_weight == 200 and record.largest_weight == 0
+    blind, aware = record.value(floor=0), told.value(floor=0)
+    assert aware.low == pytest.approx(blind.low, rel=1e-9) and aware.high > 1.1 * blind.high
+    assert told.difference(floor=0).high > record.difference(floor=0).high
+    model = EmpiricalLikelihood().update(DirectMethod().terms(np.full(500, 0.3)), np.zeros(500))
+    assert model.largest_weight == 0
+
+
 def test_degrees_of_freedom() -> None:
     normal = np.random.default_rng(0).standard_normal(100_000)
     assert degrees_of_freedom(normal, np.ones(100_000)) == pytest.approx(100_000, rel=0.03)

@@ -34,7 +34,8 @@ class ClippedIPS:
     ) -> Terms:
         """Rows [row] as this estimator sees them; reward of one impression, count of impressions alike."""
         weight = importance_weight(propensity, evaluation_prob)
-        return terms(np.minimum(weight, self.limit) * np.asarray(reward), 1.0, weight, count)
+        clipped = np.minimum(weight, self.limit)
+        return terms(clipped * np.asarray(reward), 1.0, weight, count, clipped)
 
     def update(
         self,

@@ -33,7 +33,7 @@ class DoublyRobust:
         """Rows [row] as this estimator sees them; rewards are of one impression, count of impressions alike."""
         weight = importance_weight(propensity, evaluation_prob)
         correction = weight * (np.asarray(reward, dtype=np.float64) - np.asarray(predicted))
-        return terms(np.asarray(expected) + correction, 1.0, weight, count)
+        return terms(np.asarray(expected) + correction, 1.0, weight, count, weight)
 
     def update(
         self,

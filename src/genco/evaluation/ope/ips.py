@@ -30,7 +30,7 @@ class IPS:
     ) -> Terms:
         """Rows [row] as this estimator sees them; reward of one impression, count of impressions alike."""
         weight = importance_weight(propensity, evaluation_prob)
-        return terms(weight * np.asarray(reward), 1.0, weight, count)
+        return terms(weight * np.asarray(reward), 1.0, weight, count, weight)
 
     def update(
         self,

@@ -39,7 +39,7 @@ class PseudoInverse:
         if weights.ndim != 2 or weights.shape[1] < 1:
             raise DataError(f"Parameter `slot_propensity` should be [row, slot]. Found the shape {weights.shape}.")
         weight = weights.sum(axis=1) - (weights.shape[1] - 1)
-        return terms(weight * np.asarray(reward), 1.0, weight, count)
+        return terms(weight * np.asarray(reward), 1.0, weight, count, weight)
 
     def update(
         self,

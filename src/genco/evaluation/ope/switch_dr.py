@@ -38,7 +38,7 @@ class SwitchDR:
         weight = importance_weight(propensity, evaluation_prob)
         kept = np.where(weight <= self.limit, weight, 0.0)
         correction = kept * (np.asarray(reward, dtype=np.float64) - np.asarray(predicted))
-        return terms(np.asarray(expected) + correction, 1.0, weight, count)
+        return terms(np.asarray(expected) + correction, 1.0, weight, count, kept)
 
     def update(
         self,

@@ -20,13 +20,14 @@ class Terms:
     """Per row [row]: the value is sum(count * numerator) / sum(count * denominator).
 
     weight: importance weight before any clipping, by which support is judged; 1 where an estimator does not weigh ·
-    count: impressions that are alike.
+    count: impressions that are alike · per_reward: what one more unit of reward adds to the numerator.
     """
 
     numerator: Floats
     denominator: Floats
     weight: Floats
     count: Floats
+    per_reward: Floats
 
     @property
     def sums(self) -> tuple[float, float]:
@@ -39,13 +40,15 @@ def terms(
     denominator: ArrayLike = 1.0,
     weight: ArrayLike = 1.0,
     count: ArrayLike | None = None,
+    per_reward: ArrayLike = 0.0,
 ) -> Terms:
     """`Terms` of columns [row]; what is one number is the same in every row. count: 1 by default.
 
     Raises `DataError` for a number that is not finite or a count that is negative.
     """
     shape = np.shape(numerator)
-    columns = [_column(values, shape) for values in (numerator, denominator, weight, 1.0 if count is None else count)]
+    count = 1.0 if count is None else count
+    columns = [_column(values, shape) for values in (numerator, denominator, weight, count, per_reward)]
     for name, values in zip(Terms.__dataclass_fields__, columns, strict=True):
         if not np.isfinite(values).all():
             raise DataError(f"The {name} of every row should be finite. Found {values[~np.isfinite(values)][0]}.")
