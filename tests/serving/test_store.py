@@ -9,10 +9,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 from tests.kits.service_rows import decision
+from tests.serving.conftest import fresh_database
 
 from genco.errors import ConfigError
+from genco.serving import store as store_module
 from genco.serving.control_store import changes_in_force
 from genco.serving.errors import StoreUnavailableError
 from genco.serving.governed import state_of
@@ -41,6 +43,29 @@ def test_statuses_of_an_earlier_schema_become_changes(store_url: str) -> None:
     migrate(engine)
     with engine.connect() as connection:
         assert state_of(changes_in_force(connection)).statuses == {"a": "pending", "b": "blocked"}
+    engine.dispose()
+
+
+def test_a_large_store_may_take_longer_to_migrate_than_a_request_waits(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decisions of the schema before stay, as those of which nobody knows whether the request narrowed the choice."""
+    url = fresh_database(postgres, "slow")
+    engine = open_store(url)
+    with engine.begin() as connection:
+        connection.execute(insert(decisions), [decision("a", 7)])
+        connection.execute(text("DROP INDEX decisions_candidates"))
+        connection.execute(text("ALTER TABLE decisions DROP COLUMN narrowed"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+        slow = "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.2); END'"
+        connection.execute(text(slow))
+        connection.execute(text("CREATE EVENT TRIGGER slow ON ddl_command_start EXECUTE FUNCTION slow()"))
+    engine.dispose()
+    monkeypatch.setitem(store_module._POSTGRES, "options", "-c statement_timeout=1000")
+    engine = open_store(url)
+    with engine.begin() as connection:
+        assert connection.execute(select(decisions.c.event_id, decisions.c.narrowed)).all() == [("a", None)]
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == "1s"
     engine.dispose()
 
 

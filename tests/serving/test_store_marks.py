@@ -75,6 +75,23 @@ def test_what_was_in_force_at_the_export_can_be_taken_back(running: InProcess, t
     assert "new" not in titles(running)
 
 
+def test_a_stricter_row_sent_for_an_element_of_the_run_is_lifted_by_the_next(
+    running: InProcess, tmp_path: Path
+) -> None:
+    """The row says `pending`, the run is trained on the export, the row says `approved` again."""
+    own = titles(running)[0]
+    catalogue = running.service.model.catalogue
+    row = {"element_id": own, "component": "title"}
+    row["product_id"] = catalogue.elements["product_id"][catalogue.element_rows[own]]
+    put(running, elements=[row | {"status": "pending"}])
+    for generation in range(2):
+        (tmp_path / str(generation)).mkdir()
+        trained_on_the_export(running, tmp_path / str(generation), 0.5 + generation)
+        assert own not in titles(running)
+    put(running, elements=[row | {"status": "approved"}])
+    assert own in titles(running)
+
+
 def test_another_store_serves_such_a_run_as_it_was_exported(running: InProcess, tmp_path: Path) -> None:
     own = titles(running)[0]
     put(running, statuses=[{"element_id": own, "status": "blocked"}])

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from genco.errors import DataError
 from genco.serving.bulk_insert import insert_rows
-from genco.serving.store import open_store
+from genco.serving.store import be_patient, open_store
 from genco.serving.tables import metadata, models
 from genco.storage.new_file import new_file
 
@@ -79,7 +79,7 @@ def restore(file: Path, store: str) -> Copied:
         source, target = open_store(str(Path(folder) / "backup.db")), open_store(store)
         try:
             with source.connect() as old, target.begin() as new:
-                _be_patient(new)
+                be_patient(new)
                 _refuse_rows(new, store)
                 expected = _sums(old, _columns())
                 _write(old, new)
@@ -110,7 +110,7 @@ def _copy_tables(engine: Engine, out: Path) -> None:
     copy = open_store(str(out))
     old = engine.connect().execution_options(isolation_level="REPEATABLE READ")
     with old, old.begin(), copy.begin() as new:
-        _be_patient(old)
+        be_patient(old)
         _write(old, new)
     copy.dispose()
 
@@ -184,12 +184,6 @@ def _refuse_rows(connection: Connection, store: str) -> None:
 
 def _model_folders(connection: Connection) -> tuple[str, ...]:
     return tuple(connection.execute(select(models.c.path).order_by(models.c.path)).scalars())
-
-
-def _be_patient(connection: Connection) -> None:
-    """PostgreSQL: a copy may take longer than what a request waits for."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def _close_journal(file: Path) -> None:

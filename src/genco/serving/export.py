@@ -24,6 +24,7 @@ from genco.serving.joiner import CONVERSIONS, Joined, settled
 from genco.serving.named_apart import NamedApart
 from genco.serving.older_data import OlderData
 from genco.serving.registry import served
+from genco.serving.store import be_patient
 from genco.serving.store_marks import marks
 from genco.serving.tables import decisions
 from genco.storage.dataset import Dataset
@@ -70,6 +71,7 @@ def export_log(
     if model is None:
         raise DataError("The store has never served a run, so it has no catalogue to export with.")
     with engine.connect() as connection:
+        be_patient(connection)
         trained, additions = load(model.path), read_additions(connection)
         optimizer = grown(trained, additions)
         statuses = state_of(changes_in_force(connection)).statuses
@@ -84,6 +86,7 @@ def export_log(
     origin |= marks(trained, optimizer.catalogue, status, additions.store)
     joined = num_rows = rounded = left_out = 0
     with DatasetWriter(out, meta, overwrite) as writer, engine.connect() as connection:
+        be_patient(connection)
         writer.write_products(optimizer.catalogue.products)
         writer.write_elements(optimizer.catalogue.elements.with_columns(status))
         for table in () if before is None else before.tables():

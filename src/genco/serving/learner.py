@@ -34,6 +34,7 @@ from genco.serving.joiner import Joined, settled
 from genco.serving.named_apart import NamedApart
 from genco.serving.registry import RUN, load_evidence
 from genco.serving.service import Service
+from genco.serving.store import be_patient
 
 log = logging.getLogger(__name__)
 SETTLE_US = 2_000_000  # beyond the window: decisions and rows received in time may be on their way to the writer
@@ -157,6 +158,7 @@ class Learner:
         events that the run learns."""
         found: list[Joined] = []
         with self._service.engine.connect() as connection:
+            be_patient(connection)  # after a long rest, or for a run promoted anew, there is much to read
             for row in settled(connection, start, stop, limits=self._service.limits, rate_of=rate_of):
                 if len(found) >= MAX_ROWS and row.decided_at > found[-1].decided_at:
                     return found, row.decided_at

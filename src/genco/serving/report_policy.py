@@ -22,6 +22,7 @@ from genco.serving.tables import decisions
 
 LEARNED = "the version may have learned from these rows, so it looks better than it is"
 ROUNDING = 1e-9
+LOOKED_THROUGH = 10
 NOT_SERVABLE = "no logged product has a legal combination"
 
 
@@ -47,19 +48,28 @@ class VersionValue:
 
 def recent_decisions(connection: Connection, until: int, num: int, rate_of: str) -> tuple[list[Joined], int]:
     """The last `num` or so decisions by a model, decided before `until`, that were shown and whose propensity is known,
-    with a free choice, and how many others by a model were made in that time.
+    with a free choice, and how many others by a model were made in that time. Where free choices are rare, no more than
+    `LOOKED_THROUGH` decisions for each wanted are looked through.
 
     No free choice has who pins, excludes or brings along candidates: other versions would have had to obey that
     request. The holdout's and failed choices do not count either, for no model chose them. rate_of: the events that are
     a reward.
     """
     made = decisions.c
-    before = select(made.decided_at).where(made.decided_at < until, made.policy == MODEL)
-    free = before.where(made.narrowed.is_not(True), made.candidates.is_(None))
-    start = connection.execute(free.order_by(made.decided_at.desc()).offset(num).limit(1)).scalar()
-    rows = [row for row in settled(connection, start or 0, until, rate_of=rate_of) if row.policy == MODEL]
-    found = [row for row in rows if row.propensity is not None and row.candidates is None and not row.narrowed]
-    return found, len(rows) - len(found)
+    latest = select(made.decided_at).where(made.decided_at < until, made.policy == MODEL)
+    latest = latest.order_by(made.decided_at.desc()).limit(1)
+    reach = connection.execute(latest.offset(LOOKED_THROUGH * num)).scalar() or 0
+    free = latest.where(made.decided_at >= reach, made.narrowed.is_not(True), made.candidates.is_(None))
+    start = connection.execute(free.offset(num)).scalar() or reach
+    found: list[Joined] = []
+    left_out = 0
+    for row in settled(connection, start, until, rate_of=rate_of):
+        if row.policy == MODEL:
+            if row.propensity is not None and row.candidates is None and not row.narrowed:
+                found.append(row)
+            else:
+                left_out += 1
+    return found, left_out
 
 
 def version_value(optimizer: Optimizer, rows: list[Joined], learned_to: int) -> VersionValue:

@@ -1,7 +1,8 @@
 """Forgetting: decisions before a day, what was reported on them, and what only their requests brought along.
 
-A decision is written before its set of candidates is looked for, in one transaction, which locks the set: so of a
-decision and this deletion of its set one waits for the other, and no decision is left without it.
+A decision is written before its set of candidates is looked for, in one transaction, which locks the set: so a set
+that is being named is passed over here, and who names one that is being deleted waits and writes it again. No decision
+is left without its set, and as nothing waits here, several sets at once are no deadlock.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, exists, func, select
 
+from genco.serving.store import be_patient
 from genco.serving.tables import candidate_sets, decisions, events
 
 BATCH = 2_000
@@ -32,6 +34,7 @@ def prune(engine: Engine, before: int) -> Pruned:
     oldest = select(decisions.c.event_id).where(decisions.c.decided_at < before).order_by(decisions.c.decided_at)
     while True:
         with engine.begin() as connection:
+            be_patient(connection)
             ids = list(connection.execute(oldest.limit(BATCH)).scalars())
             if not ids:
                 break
@@ -40,7 +43,8 @@ def prune(engine: Engine, before: int) -> Pruned:
     unnamed = select(candidate_sets.c.digest).where(~_NAMED).order_by(candidate_sets.c.digest)
     while True:
         with engine.begin() as connection:
-            digests = list(connection.execute(unnamed.limit(BATCH).with_for_update()).scalars())
+            be_patient(connection)
+            digests = list(connection.execute(unnamed.limit(BATCH).with_for_update(skip_locked=True)).scalars())
             if not digests:
                 return Pruned(num_decisions, num_events, num_sets)
             gone = candidate_sets.c.digest.in_(digests), ~_NAMED  # a decision may have named one meanwhile
@@ -51,6 +55,7 @@ def num_before(engine: Engine, before: int) -> Pruned:
     """What `prune` would delete; events are not counted."""
     kept = exists().where(decisions.c.candidates == candidate_sets.c.digest, decisions.c.decided_at >= before)
     with engine.connect() as connection:
+        be_patient(connection)
         old = connection.execute(select(func.count()).where(decisions.c.decided_at < before)).scalar_one()
         sets = connection.execute(select(func.count()).select_from(candidate_sets).where(~kept)).scalar_one()
     return Pruned(int(old), 0, int(sets))

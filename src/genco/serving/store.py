@@ -96,8 +96,17 @@ def migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
+        be_patient(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def be_patient(connection: Connection) -> None:
+    """PostgreSQL: let the transaction under way take longer than what a request waits for, as it reads or changes whole
+    tables."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def setting(connection: Connection, name: str) -> str | None:

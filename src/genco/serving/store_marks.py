@@ -20,8 +20,9 @@ def marks(trained: Optimizer, catalogue: Catalogue, exported: pl.Series, store: 
     """For the origin of exported data. trained: the run as it was trained · catalogue: its own and what was added,
     without controls · exported: status [element] that is written."""
     mine, origin = is_of(trained, store), trained.meta.origin
-    own = catalogue.elements["status"]
-    changed = catalogue.elements.select("element_id", "status").filter(own != exported)
+    before = unmarked(trained, store, {}).catalogue.elements["status"]  # a row sent again may have made it stricter
+    own = pl.concat([before, catalogue.elements["status"][len(before) :]])
+    changed = catalogue.elements.select("element_id", status=own).filter(own != exported)
     return {
         STORE: store,
         ELEMENTS: origin[ELEMENTS] if mine else trained.catalogue.num_elements,

@@ -93,6 +93,10 @@ class Links:
     def forget(self, secret: str) -> None:
         self._links.pop(key_hash(secret), None)
 
+    def restore(self, secret: str, link: Link) -> None:
+        """Let a forgotten link hold again, as what it was used for failed."""
+        self._links[key_hash(secret)] = link
+
     def forget_invitations(self, user: str) -> None:
         """End the links of somebody who is no user any more, or who gets another one."""
         kept = {name: link for name, link in self._links.items() if not (link.is_invitation and link.user == user)}

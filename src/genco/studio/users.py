@@ -52,6 +52,11 @@ def has_users(connection: Connection) -> bool:
     return connection.execute(select(users.c.name).limit(1)).first() is not None
 
 
+def admins(connection: Connection) -> list[str]:
+    """Names of those who may let people in and out."""
+    return list(connection.execute(select(users.c.name).where(users.c.role == ADMIN)).scalars())
+
+
 def set_password(connection: Connection, name: str, password: str) -> None:
     """Replace a user's password and end their sessions. Raises `ConfigError` for a short one, `UnknownIdError`."""
     _check_password(password)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from html import unescape
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -12,6 +17,8 @@ from tests.kits.running_service import KEY
 from tests.kits.studio_client import StudioClient
 from tests.kits.studio_pages import check_page
 
+from genco.errors import DataError
+from genco.serving.writer import Writer
 from genco.storage.runs import RunFolder
 
 NEW = "a new password"
@@ -28,6 +35,24 @@ def link_in(page: str) -> str:
     found = re.search(r'readonly value="([^"]+)"', page)
     assert found is not None
     return unescape(found[1])
+
+
+@contextmanager
+def held_up(writer: Writer, num: int) -> Iterator[None]:
+    """Nothing is written before the end, where at least `num` writes wait, then in one transaction."""
+    go = threading.Event()
+    writer.submit(lambda _: go.wait(30))
+    try:
+        yield
+        wait_for_writes(writer, num)
+    finally:
+        go.set()
+
+
+def wait_for_writes(writer: Writer, num: int) -> None:
+    deadline = time.monotonic() + 20
+    while writer.num_waiting < num and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def test_people_are_readable_by_everyone(page: Page) -> None:
@@ -72,6 +97,30 @@ def test_a_link_ends_with_the_next_one(client: StudioClient) -> None:
     first = link_in(client.send("/studio/people/link", name="viewer").text)
     second = link_in(client.send("/studio/people/link", name="viewer").text)
     assert [client.client.get(link).status_code for link in (first, second)] == [403, 200]
+
+
+def test_a_link_outlives_a_write_of_somebody_else_that_fails(client: StudioClient) -> None:
+    """The writes of one transaction are tried again one by one: none of them is taken for a second use of the link."""
+    secret = link_in(client.send("/studio/people/link", name="viewer").text).split("link=")[1]
+    writer, data = client.service.writer, {"link": secret, "password": NEW}
+
+    def fail(_: object) -> None:
+        raise DataError("somebody else's")
+
+    with ThreadPoolExecutor(1) as thread, held_up(writer, 2):
+        chosen = thread.submit(client.client.post, "/studio/enter/password", data=data)
+        wait_for_writes(writer, 1)
+        failing: Future[Any] = writer.submit(fail)
+    assert chosen.result(30).status_code == 303
+    assert isinstance(failing.exception(30), DataError)
+    assert client.client.post("/studio/enter/password", data=data).status_code == 403
+
+
+def test_two_admins_who_remove_each_other_at_once_do_not_both_go(client: StudioClient) -> None:
+    client.send("/studio/people/add", name="second", role="admin")
+    with ThreadPoolExecutor(2) as threads, held_up(client.service.writer, 2):
+        sent = [threads.submit(client.send, "/studio/people/remove", name=name) for name in ("admin", "second")]
+    assert sorted(answer.result(30).status_code for answer in sent) == [303, 409]
 
 
 def test_a_revoked_key_is_refused_at_once(client: StudioClient) -> None:

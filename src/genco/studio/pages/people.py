@@ -20,7 +20,7 @@ from genco.studio.pages.twins import page
 from genco.studio.queries.people import People, people
 from genco.studio.rendering import render
 from genco.studio.sessions import INVITATION_HOURS
-from genco.studio.users import ADMIN, ROLES, add_user, list_users, remove_user
+from genco.studio.users import ADMIN, ROLES, add_user, admins, list_users, remove_user
 
 router = APIRouter(dependencies=[Depends(may(ADMIN))])
 PATH = "/people"
@@ -68,11 +68,11 @@ async def remove(request: Request) -> Response:
     """Forget a user; their sessions and links end at once. The last admin stays."""
     studio, name = studio_of(request), (await form_of(request)).get("name", "")
     now, actor = studio.service.clock.now(), actor_of(request).key_id
-    known = await asyncio.to_thread(list_users, studio.service.engine)
-    if [user.name for user in known if user.role == ADMIN] == [name]:
-        raise ApiError(409, "last_admin", f"{name} is the only admin: make another one first.")
 
     def write(connection: Connection) -> None:
+        """The writer is one thread: of two admins who remove each other, one stays."""
+        if admins(connection) == [name]:
+            raise ApiError(409, "last_admin", f"{name} is the only admin: make another one first.")
         remove_user(connection, name)
         note(connection, now, actor, "remove_user", {"name": name})
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from genco.errors import ConfigError
 from genco.serving.audit import note
-from genco.serving.errors import ApiError
+from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.studio.access import COOKIE, form_of, signed_in, studio_of
 from genco.studio.queries.actors import PERSON
 from genco.studio.rendering import render
@@ -96,20 +96,25 @@ async def choose_password(request: Request) -> Response:
     studio, form = studio_of(request), await form_of(request)
     _same_site(request)
     link, password, service = form.get("link", ""), form.get("password", ""), studio.service
-    name = _link(request, link).user
+    found = _link(request, link)
+    if not found.is_invitation:
+        raise ApiError(403, "link_expired", "This link is no invitation.")
+    name = found.user
 
     def write(connection: Connection) -> None:
-        """In the one writer's thread: of two forms with one link, the second finds it used up."""
-        if not _link(request, link).is_invitation:
-            raise ApiError(403, "link_expired", "This link is no invitation.")
+        """May run a second time, where another write in its group is at fault."""
         set_password(connection, name, password)
         note(connection, service.clock.now(), f"{PERSON}{name}", "choose_password", {"name": name})
-        studio.links.forget(link)
 
+    studio.links.forget(link)  # of two forms with one link, the second finds it used up
     try:
         await asyncio.wrap_future(service.writer.submit(write))
     except ConfigError as error:
+        studio.links.restore(link, found)
         return render(request, "new_password.html.j2", 422, link=link, message=str(error), name=name)
+    except StoreUnavailableError:
+        studio.links.restore(link, found)
+        raise
     return await _with_session(request, name, "/studio/")
 
 
