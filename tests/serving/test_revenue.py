@@ -115,8 +115,8 @@ def test_the_next_run_is_trained_on_revenue_too(run: Path, tmp_path: Path) -> No
         running.report(*rows)
         engine, until = running.service.engine, running.service.clock.now() + 1
         export_log(engine, tmp_path / "data", until)
-        export_log(engine, tmp_path / "rates", until, as_rate=True)
         sales = open_dataset(tmp_path / "sales")
+        rates = export_log(engine, tmp_path / "rates", until, as_rate=True, older=sales)
         done = retrain(engine, tmp_path / "next", until, older=sales)
     dataset = open_dataset(tmp_path / "data")
     log = pl.concat([pl.read_parquet(file.path) for file in dataset.files])
@@ -124,7 +124,7 @@ def test_the_next_run_is_trained_on_revenue_too(run: Path, tmp_path: Path) -> No
     sold = [(by_id[name]["num_conversions"], by_id[name]["revenue"]) for name in ids[:12:4]]
     assert sold == [(1, 15.0), (1, 0.0), (1, 0.0)] and dataset.meta.reward == "revenue"
     assert (log["num_clicks"].sum(), log["num_conversions"].sum()) == (30, 10)
-    assert open_dataset(tmp_path / "rates").meta.reward == "num_conversions"
+    assert (open_dataset(tmp_path / "rates").meta.reward, rates.joined) == ("num_conversions", 12)
     following = load(done.path)
     assert (done.rows, done.joined) == (40, 12)
     assert following.value is not None and following.meta.reward == "num_conversions"

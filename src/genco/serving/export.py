@@ -28,6 +28,7 @@ from genco.serving.store import be_patient
 from genco.serving.store_marks import marks
 from genco.serving.tables import decisions
 from genco.storage.dataset import Dataset
+from genco.storage.revenue_log import rate_log
 from genco.storage.writer import DatasetWriter
 
 CHUNK_ROWS = 20_000
@@ -79,6 +80,8 @@ def export_log(
     optimizer = grown(optimizer, apart.additions)
     origin: dict[str, Any] = {"source": "genco serve", "model": model.version}
     reward = REVENUE if optimizer.value is not None and not as_rate else optimizer.meta.reward
+    if older is not None and as_rate:
+        older = rate_log(older, reward)
     before = None if older is None else OlderData(older, optimizer, reward)
     optimizer = optimizer if before is None else before.grown()
     meta = replace(optimizer.meta, reward=reward, split="time", origin=origin)
