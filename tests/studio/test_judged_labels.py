@@ -13,6 +13,7 @@ from genco.evaluation.element_labels import MIN_IMPRESSIONS
 from genco.evaluation.element_table import element_rows
 from genco.evaluation.report_data import average_context
 from genco.policies.optimizer import Optimizer
+from genco.studio import judged_labels
 from genco.studio.catalogue_index import CatalogueIndex
 from genco.studio.judged_labels import NAMES, UNJUDGED, JudgedLabels, groups_to_judge, plain_labels
 from genco.studio.tally import Counts
@@ -61,6 +62,35 @@ def test_what_is_not_judged_yet_has_no_label_and_keeps_its_last_one_afterwards(v
     assert (
         labels.on(replace(view, root="another run")).codes == plain_labels(now.index.catalogue, view.counts.element[0])
     ).all()
+
+
+def test_a_label_by_an_earlier_status_is_no_label(view: View) -> None:
+    """Judged beside its neighbours while pending or blocked, approved since: not judged yet."""
+    now = replace(view, counts=replace(view.counts, element=view.counts.element + MANY))
+    labels = JudgedLabels(lambda: now, lambda: 7)
+    labels.refresh()
+    catalogue = now.optimizer.catalogue
+    since = ~catalogue.element_approved & (catalogue.element_component >= 0)
+    status = catalogue.status_with({name: "approved" for name in catalogue.elements["element_id"].filter(since)})
+    approved = now.optimizer.holding(status, catalogue.rules)
+    found = labels.on(View(approved, CatalogueIndex(approved.catalogue), now.counts, now.root)).codes
+    assert since.any() and (found[since] == UNJUDGED).all()
+
+
+def test_a_round_ends_when_another_run_is_served(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judged_labels, "WORK_SECONDS", 0.0)
+    now, groups = view, 0
+
+    def pause(_: float) -> bool:
+        nonlocal now, groups
+        now, groups = replace(view, root="another run"), groups + 1
+        return False
+
+    labels = JudgedLabels(lambda: now, lambda: 7)
+    labels.refresh(pause)
+    assert groups == 1 < len(groups_to_judge(view.optimizer.catalogue, view.counts.element[0]))
+    labels.refresh(pause)
+    assert labels.on(now).judged_at == 7 and UNJUDGED not in labels.on(now).codes
 
 
 def test_labels_that_need_no_model_by_hand() -> None:

@@ -15,7 +15,7 @@ from genco.errors import CheckpointError, DataError
 from genco.policies.optimizer import load
 from genco.protocols import Truth
 from genco.storage.dataset import Dataset, open_dataset
-from genco.storage.runs import RunFolder
+from genco.storage.runs import HELD_OUT_FILE, RunFolder
 from genco.storage.writer import DatasetWriter
 from genco.training.config import SplitConfig, config_from
 from genco.training.train import choose_split, train
@@ -92,6 +92,13 @@ def test_a_finished_run_is_not_trained_again(small: Dataset, small_run: RunFolde
     before = (small_run.path / "generator.safetensors").stat().st_mtime_ns
     again = train(small, small_run.path, config_from(QUICK), resume=True)
     assert again.finished and (small_run.path / "generator.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_run_killed_before_it_was_judged_is_judged_when_resumed(small: Dataset, small_run: RunFolder) -> None:
+    kept = (small_run.path / HELD_OUT_FILE).read_bytes()
+    (small_run.path / HELD_OUT_FILE).unlink()
+    train(small, small_run.path, config_from(QUICK), resume=True)
+    assert (small_run.path / HELD_OUT_FILE).read_bytes() == kept
 
 
 def test_resuming_with_another_configuration_or_other_data_is_refused(

@@ -63,8 +63,8 @@ def element_content(
 ) -> ContentTable:
     """Return the content of all elements: feature columns, then text.
 
-    Numbers are taken as given (null -> 0, no indicator: elements of other components leave a column null), other
-    columns one-hot. Pass the `columns` of an earlier table to encode a
+    Numbers are taken as given unless large (see `ColumnEncoder.fit`; null -> 0, no indicator: elements of other
+    components leave a column null), other columns one-hot. Pass the `columns` of an earlier table to encode a
     later catalogue alike; pass `ColumnEncoder.fit(...)` to standardise. The text block is present exactly when there
     is a `text_encoder`. Raises `DataError` naming column and row on NaN or infinity.
     """

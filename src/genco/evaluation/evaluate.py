@@ -67,8 +67,9 @@ def evaluate(
     dataset = rate_log(dataset, optimizer.meta.reward)
     optimizer = optimizer.on(dataset.catalogue, dataset.meta)
     result: dict[str, Any] = {"requests": num_requests if truth is not None else 0, "rate_of": dataset.meta.reward}
-    rows = held_out_rows(optimizer, dataset, seed)
-    result |= {"rows_evaluated": 0 if rows is None else len(rows.product)}
+    split, chosen_from = rows_to_judge_on(optimizer, dataset)
+    rows = predicted_rows(optimizer, dataset, split)
+    result |= {"rows_evaluated": 0 if rows is None else len(rows.product), "rows_from": chosen_from}
     if rows is None or len(rows.product) == 0:
         result |= _nulls(
             ("ranking.auc", "ranking.significant_pairs", "ranking.pick_lift", "calibration.ece"),

@@ -15,7 +15,8 @@ from genco.evaluation.attribution import attribution_measures
 from genco.evaluation.calibration import CalibrationBins
 from genco.evaluation.element_counts import ElementCounts, count_elements
 from genco.evaluation.element_table import MAX_ROWS, ElementTable, element_table
-from genco.evaluation.evaluate import held_out_rows
+from genco.evaluation.evaluate import predicted_rows
+from genco.evaluation.held_out import ALL, rows_to_judge_on
 from genco.evaluation.interactions import SMALLEST_EFFECT, HeatMap, PairEffect, heat_map, pair_effects
 from genco.evaluation.logged import LoggedRows, calibration_of, ranking_measures
 from genco.evaluation.report_requests import ReportRequest, frequent_request, logged_requests
@@ -125,7 +126,8 @@ def report_data(
     requests = _by_impressions(logged, config.num_requests, seed)
     top = headline(optimizer, requests, rate, truth)
     progress("report", {"part": 3, "of": 4})
-    rows = held_out_rows(optimizer, dataset, seed)
+    split, chosen_from = rows_to_judge_on(optimizer, dataset)
+    rows = predicted_rows(optimizer, dataset, split)
     measures = _measures(optimizer, rows, truth, requests[: config.num_attributions])
     progress("report", {"part": 4, "of": 4})
     return ReportData(
@@ -141,7 +143,7 @@ def report_data(
         measures=measures,
         trained={**optimizer.run.info["measured"], "config": optimizer.run.info["config"]},
         has_truth=truth is not None,
-        held_out=not same or optimizer.run.info["measured"]["split_by"] != "none",
+        held_out=chosen_from != ALL,
     )
 
 

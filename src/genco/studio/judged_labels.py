@@ -24,6 +24,7 @@ from genco.studio.view import View
 
 log = logging.getLogger(__name__)
 NAMES = ("", *LABEL_RULES)
+BY_MODEL = ("LEARNING", "LOW", "GOOD", "BEST")
 UNJUDGED = -1
 ROUND_SECONDS = 2.0
 WORK_SECONDS = 0.02
@@ -77,7 +78,9 @@ class JudgedLabels:
         if view.root != judged.root:
             return Labels(codes, None)
         open_ = np.flatnonzero(codes[: len(judged.codes)] == UNJUDGED)
-        codes[open_] = judged.codes[open_]
+        found = judged.codes[open_]
+        of_now = np.isin(found, [NAMES.index(label) for label in BY_MODEL])  # others go by a status that has changed
+        codes[open_] = np.where(of_now, found, UNJUDGED)
         return Labels(codes, judged.at)
 
     def refresh(self, pause: Callable[[float], bool] = lambda seconds: False) -> None:
@@ -95,7 +98,7 @@ class JudgedLabels:
             codes[found.elements] = [NAMES.index(label) for label in found.labels]
             worked = time.perf_counter() - started
             if worked > WORK_SECONDS:
-                if pause(worked):
+                if pause(worked) or self._view().root != view.root:  # another run: begin again with that one
                     return
                 started = time.perf_counter()
         self._judged = replace(self._judged, at=began)

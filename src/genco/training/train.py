@@ -75,6 +75,8 @@ def train(
     identity = Path(out), config.to_dict(), dataset.fingerprint()
     earlier = RunFolder.existing(*identity, resume=resume, overwrite=overwrite)
     if earlier is not None and earlier.finished:
+        if not (earlier.path / HELD_OUT_FILE).exists():
+            _judge(earlier, rate_log(dataset), config.seed)
         progress("finished", {"seconds": 0.0})
         return earlier
     _require_generator(start_from, Path(out))
@@ -97,7 +99,8 @@ def train(
 
 
 def _judge(run: RunFolder, dataset: Dataset, seed: int) -> None:
-    """Keep what the rows held out say of the run, where any were. They also calibrated it: a slope and an intercept."""
+    """Keep what the rows held out say of the run, where any were. They also calibrated it (a slope and an intercept),
+    and decided whether it keeps learned directions of pairs and a residual."""
     optimizer = optimizer_of(run)
     rows = None
     if rows_to_judge_on(optimizer, dataset)[1] == HELD_OUT:

@@ -20,6 +20,7 @@ from tests.kits.studio_pages import check_page
 from genco.errors import DataError
 from genco.serving.writer import Writer
 from genco.storage.runs import RunFolder
+from genco.studio.users import remove_user
 
 NEW = "a new password"
 
@@ -114,6 +115,14 @@ def test_a_link_outlives_a_write_of_somebody_else_that_fails(client: StudioClien
     assert chosen.result(30).status_code == 303
     assert isinstance(failing.exception(30), DataError)
     assert client.client.post("/studio/enter/password", data=data).status_code == 403
+
+
+def test_an_invitation_of_somebody_removed_by_command_is_no_fault(client: StudioClient) -> None:
+    secret = link_in(client.send("/studio/people/add", name="ann", role="viewer").text).split("link=")[1]
+    with client.service.engine.begin() as connection:
+        remove_user(connection, "ann")
+    answer = client.client.post("/studio/enter/password", data={"link": secret, "password": NEW})
+    assert answer.status_code == 403 and "no user" in answer.text
 
 
 def test_two_admins_who_remove_each_other_at_once_do_not_both_go(client: StudioClient) -> None:

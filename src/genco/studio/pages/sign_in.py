@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from genco.errors import ConfigError
+from genco.errors import ConfigError, UnknownIdError
 from genco.serving.audit import note
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.studio.access import COOKIE, form_of, signed_in, studio_of
@@ -112,6 +112,8 @@ async def choose_password(request: Request) -> Response:
     except ConfigError as error:
         studio.links.restore(link, found)
         return render(request, "new_password.html.j2", 422, link=link, message=str(error), name=name)
+    except UnknownIdError as error:  # removed by command since, which this process is not told
+        raise ApiError(403, "link_expired", str(error)) from error
     except StoreUnavailableError:
         studio.links.restore(link, found)
         raise
