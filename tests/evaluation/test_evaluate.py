@@ -64,7 +64,7 @@ def test_same_seed_same_figures(
 
 
 def test_only_rows_held_out_are_ranked_on_the_runs_own_data(pairs_optimizer: Optimizer, pairs: Dataset) -> None:
-    rows = held_out_rows(pairs_optimizer, pairs, 0)
+    rows = held_out_rows(pairs_optimizer, pairs)
     assert rows is not None
     assert len(rows.product) == pairs_optimizer.run.info["measured"]["reward_model"]["held_out_rows"] == 3_000
 
@@ -72,7 +72,7 @@ def test_only_rows_held_out_are_ranked_on_the_runs_own_data(pairs_optimizer: Opt
 def test_all_rows_of_other_data_are_ranked(card_optimizer: Optimizer, card: Dataset) -> None:
     optimizer = load(card_optimizer.run.path)  # its own: the shared one keeps its data
     optimizer.run.info = {**optimizer.run.info, "fingerprint": "other data"}
-    rows = held_out_rows(optimizer, card, 0)
+    rows = held_out_rows(optimizer, card)
     assert rows is not None and len(rows.product) == card.num_rows
 
 

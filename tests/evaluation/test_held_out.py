@@ -19,7 +19,7 @@ from genco.storage.runs import HELD_OUT_FILE
 def test_rows_held_out(pairs: Dataset, pairs_optimizer: Optimizer) -> None:
     split, words = rows_to_judge_on(pairs_optimizer, pairs)
     assert split is not None and words == HELD_OUT
-    rows = held_out_rows(pairs_optimizer, pairs, 0)
+    rows = held_out_rows(pairs_optimizer, pairs)
     assert rows is not None and 0 < len(rows.product) < pairs.num_rows / 2
     kept = pairs_optimizer.run.read_json(HELD_OUT_FILE)
     assert kept == asdict(held_out_figures(rows)) and kept["log_loss"] < kept["constant_log_loss"]
@@ -37,7 +37,7 @@ def test_nothing_was_held_out(
     measured["reward_model"] = info["measured"]["reward_model"] | measured["reward_model"]
     monkeypatch.setattr(pairs_optimizer.run, "info", {**info, "measured": measured})
     assert rows_to_judge_on(pairs_optimizer, pairs) == (None, ALL)
-    rows = held_out_rows(pairs_optimizer, pairs, 0)
+    rows = held_out_rows(pairs_optimizer, pairs)
     assert rows is not None and len(rows.product) == pairs.num_rows
     found = evaluate(pairs_optimizer, pairs, None, num_requests=1)
     assert (found["rows_evaluated"], found["rows_from"]) == (pairs.num_rows, ALL)

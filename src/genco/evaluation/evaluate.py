@@ -97,7 +97,7 @@ def evaluate(
     return result | _training(optimizer)
 
 
-def held_out_rows(optimizer: Optimizer, dataset: Dataset, seed: int) -> LoggedRows | None:
+def held_out_rows(optimizer: Optimizer, dataset: Dataset) -> LoggedRows | None:
     """Rows the run was not trained on, with predictions; None where the dataset has no impressions."""
     return predicted_rows(optimizer, dataset, rows_to_judge_on(optimizer, dataset)[0])
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from genco.evaluation.logged import LoggedRows, calibration_of
 from genco.evaluation.ranking import auc
+from genco.runtime.attribution import Z_95
 
-Z_95 = 1.959964
 _EDGE = 1e-7
 
 

@@ -76,7 +76,7 @@ def train(
     earlier = RunFolder.existing(*identity, resume=resume, overwrite=overwrite)
     if earlier is not None and earlier.finished:
         if not (earlier.path / HELD_OUT_FILE).exists():
-            _judge(earlier, rate_log(dataset), config.seed)
+            _judge(earlier, rate_log(dataset))
         progress("finished", {"seconds": 0.0})
         return earlier
     _require_generator(start_from, Path(out))
@@ -94,17 +94,17 @@ def train(
         if earlier is None:
             run.discard()
         raise
-    _judge(run, rates, config.seed)
+    _judge(run, rates)
     return run
 
 
-def _judge(run: RunFolder, dataset: Dataset, seed: int) -> None:
+def _judge(run: RunFolder, dataset: Dataset) -> None:
     """Keep what the rows held out say of the run, where any were. They also calibrated it (a slope and an intercept),
     and decided whether it keeps learned directions of pairs and a residual."""
     optimizer = optimizer_of(run)
     rows = None
     if rows_to_judge_on(optimizer, dataset)[1] == HELD_OUT:
-        rows = held_out_rows(optimizer, dataset, seed)
+        rows = held_out_rows(optimizer, dataset)
     if rows is not None:
         run.write_json(HELD_OUT_FILE, asdict(held_out_figures(rows)))
 

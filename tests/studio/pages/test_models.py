@@ -95,6 +95,14 @@ def test_held_out_figures_are_those_of_the_run(client: StudioClient, second: Pat
     assert f"{found['log_loss']:.4f}" in page and "better" in page and "saves +0.00200 nats" in page
 
 
+def test_misshapen_held_out_figures_are_told_on_the_page(client: StudioClient, second: Path) -> None:
+    assert client.send("/studio/models/register", path=str(second)).status_code == 303
+    (second / "held_out.json").write_text('{"rate": "high"}')
+    faults = {row["path"]: row["fault"] for row in client.twin("/studio/models")["versions"]}
+    assert "held_out.json should hold the figures of held-out rows" in faults[str(second)]
+    assert list(faults.values())[1] == "" and client.page("/studio/models")
+
+
 def test_faults_change_nothing(client: StudioClient) -> None:
     first = client.service.live.version.version
     for lever, fields, status in (

@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, select
 
 from genco.errors import CheckpointError
+from genco.evaluation.held_out_figures import HeldOutFigures
 from genco.serving import registry
 from genco.serving.alarms import Alarm, open_alarms
 from genco.serving.errors import ApiError
@@ -39,16 +40,9 @@ class Against:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What the rows held out from a run's training say of it, as its folder keeps it (`HeldOutFigures`)."""
+class HeldOut(HeldOutFigures):
+    """What the rows held out from a run's training say of it, as its folder keeps it."""
 
-    impressions: float
-    rate: float
-    log_loss: float
-    log_loss_se: float
-    constant_log_loss: float
-    auc: float | None
-    ece: float
     against: Against | None = None
 
 
@@ -153,6 +147,8 @@ def _version(entry: ModelVersion, arm: str | None) -> Version:
             num_rows = run.read_json(f"{EVIDENCE}.json")["num_rows"]
         elif (run.path / HELD_OUT_FILE).exists():
             held_out = _HELD_OUT.validate_python(run.read_json(HELD_OUT_FILE))
+    except ValidationError as error:
+        fault = f"{HELD_OUT_FILE} should hold the figures of held-out rows: {error.errors()[0]['msg']}."
     except CheckpointError as error:
         fault = str(error)
     return Version(
