@@ -89,7 +89,7 @@ class RunningService(Client):
 
     def start(self) -> RunningService:
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'https' if '--tls-cert' in self.options else 'http'}://127.0.0.1:{port}"
         self.client.base_url = httpx.URL(self.url)
         command: list[object] = [
             Path(sys.executable).with_name("genco"),

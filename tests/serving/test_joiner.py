@@ -63,14 +63,14 @@ def test_one_reward_a_slot_or_all_of_them(engine: Engine) -> None:
     assert learned(engine) == {"a": 0.5, "b": 1.0}
 
 
-def test_conversions_count_by_id_and_carry_revenue(engine: Engine) -> None:
+def test_revenue_of_conversions_adds_up_by_id(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(insert(decisions), [decision("a", 0, True)])
     rows = [EventRow("a", "conversion", value=v, id=i) for v, i in ((5.0, "1"), (7.0, "2"), (7.0, "2"))]
     assert take(engine, rows, 1) == ["accepted", "accepted", "duplicate"]
     with engine.connect() as connection:
         (row,) = settled(connection, 0, 1)
-    assert (row.conversions, row.revenue, row.reward, row.combination) == (2, 12.0, 0.0, ("t1", None))
+    assert (row.conversions, row.revenue, row.reward, row.combination) == (1, 12.0, 0.0, ("t1", None))
 
 
 @pytest.mark.parametrize(

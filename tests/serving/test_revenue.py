@@ -59,7 +59,7 @@ def test_conversions_are_rewards_and_returns_are_not(store_url: str) -> None:
     engine.dispose()
     assert of_clicks == [1.0, 1.0, 0.5, 0.0, 0.0]
     assert [row.reward for row in rows] == [1.0, 0.0, 0.5, 0.0, 1.0]
-    assert [row.revenue for row in rows] == [20.0, 0.0, 0.0, -20.0, 0.0]
+    assert [row.revenue for row in rows] == [20.0, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_limits_on_rewards_are_limits_on_conversions(store_url: str) -> None:

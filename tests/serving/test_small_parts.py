@@ -11,7 +11,7 @@ from genco.errors import ConfigError, UnknownIdError
 from genco.serving.clock import Clock
 from genco.serving.config import service_config
 from genco.serving.event_ids import EventIds
-from genco.serving.keys import add_key, key_hash, list_keys, revoke_key, valid_keys
+from genco.serving.keys import ValidKeys, add_key, key_hash, list_keys, revoke_key, valid_keys
 from genco.serving.store import open_store
 from genco.serving.tables import audit
 
@@ -48,13 +48,15 @@ def test_actors_are_hashed_and_held_out_for_ever() -> None:
 def test_keys_are_stored_as_hashes_and_revoked(store_url: str) -> None:
     engine = open_store(store_url)
     key_id, secret = add_key(engine, "shop", ("decide", "ingest"), 5)
-    assert valid_keys(engine)[key_hash(secret)].scopes == ("decide", "ingest")
+    with engine.connect() as connection:
+        assert valid_keys(connection).by_hash[key_hash(secret)].scopes == ("decide", "ingest")
     revoke_key(engine, key_id, 9, "user:ann")
     with engine.connect() as connection:
         lines = connection.execute(select(audit.c.at, audit.c.key_id, audit.c.act, audit.c.detail)).all()
     assert [tuple(line)[:3] for line in lines] == [(5, "cli", "add_key"), (9, "user:ann", "revoke_key")]
     assert all(key_id in line.detail and secret not in line.detail for line in lines)
-    assert valid_keys(engine) == {}
+    with engine.connect() as connection:
+        assert valid_keys(connection) == ValidKeys({}, frozenset(), 1)
     (key,) = list_keys(engine)
     assert (key.key_id, key.name, key.created_at, key.revoked_at) == (key_id, "shop", 5, 9)
     with pytest.raises(UnknownIdError, match="No valid key"):

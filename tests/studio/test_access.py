@@ -132,7 +132,7 @@ def test_a_link_ends_with_its_time() -> None:
     assert found is not None and found.user == "" and links.find("made up") is None
     now[0] += 2
     assert links.find(secret) is None
-    secret = links.invite("ann")
+    secret = links.invite("ann", 0)
     now[0] += 24 * 3600 - 1
     assert links.find(secret) is not None
     now[0] += 2

@@ -37,12 +37,19 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM) for https, with its chain.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Key (PEM) of the certificate, without a password.")] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     studio: Annotated[bool, typer.Option(help="Pages for people under /studio.")] = True,
     pictures: Annotated[Path | None, typer.Option(help="Dataset folder whose pictures the studio shows.")] = None,
 ) -> None:
     """Serve decisions over HTTP, log them with their propensities, and learn from what comes back."""
+    from genco.serving.server import Tls, scheme
     from genco.serving.server import serve as run_server
+
+    if (tls_cert is None) != (tls_key is None):
+        raise ConfigError("Options `--tls-cert` and `--tls-key` should be given together. Found one of them.")
+    tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
 
     def say(text: str) -> None:
         typer.echo(text, err=True)
@@ -50,9 +57,9 @@ def serve(
     def surfaces(service: Any) -> list[Any]:
         from genco.studio.app import StudioSurface
 
-        return [StudioSurface(service, pictures, f"http://{host}:{port}", say)] if studio else []
+        return [StudioSurface(service, pictures, f"{scheme(tls)}://{host}:{port}", say)] if studio else []
 
-    run_server(run, store, _config(config, mode, durability), host, port, log_level, say, surfaces)
+    run_server(run, store, _config(config, mode, durability), host, port, log_level, say, surfaces, tls)
 
 
 def _config(file: Path | None, mode: Mode | None, durability: Durability | None) -> Any:

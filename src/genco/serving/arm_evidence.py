@@ -1,7 +1,8 @@
-"""What a rollout's stage has shown so far: read from the store as it comes in, each row once, kept as sums.
+"""What a rollout's stage has shown so far: read from the store as it comes in, kept as sums.
 
 Rewards that came in time count for their decision's arm whether or not an impression was reported, so that an arm whose
-cards do not show up earns less. Decisions whose rewards may still come count in both arms alike.
+cards do not show up earns less. Decisions whose rewards may still come count in both arms alike. The reward of a
+decision is 1 at most, as in learning: what comes in adds how far it takes that.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import zlib
 from collections import deque
 
 import numpy as np
-from sqlalchemy import Connection, false, select
+from sqlalchemy import Connection, false, select, true
 
 from genco.serving.decider import SCORING_FAILED, TIMEOUT
 from genco.serving.guardrails import LEAST_DECISIONS, Evidence, Recent
-from genco.serving.joiner import CLICKS, rewarding, worth
+from genco.serving.joiner import CLICKS, at_most, rewarding, total, worth
 from genco.serving.rollout import CANDIDATE, CONTROL, Rollout
 from genco.serving.tables import decisions, events
 
@@ -65,15 +66,19 @@ class ArmEvidence:
             self._recent[number].append((at, reason in (TIMEOUT, SCORING_FAILED), took_us or 0))
 
     def _read_rewards(self, connection: Connection, stop: int) -> None:
-        made = decisions.c
+        made, at = decisions.c, events.c.received_at
+        counted = events.c.late == false(), events.c.kind.in_(self._kinds), at < stop
+        fresh = select(events.c.event_id).where(*counted, at >= self.reached)
+        now, before = (at_most(total(condition, worth()), 1.0) for condition in (true(), at < self.reached))
         query = (
-            select(made.event_id, made.actor, made.arm, worth())
+            select(made.event_id, made.actor, made.arm, now - before)
             .join_from(events, decisions, events.c.event_id == made.event_id)
-            .where(events.c.received_at >= self.reached, events.c.received_at < stop, events.c.late == false())
-            .where(events.c.kind.in_(self._kinds), made.decided_at >= self._since, made.arm.is_not(None))
+            .where(*counted, events.c.event_id.in_(fresh))
+            .where(made.decided_at >= self._since, made.arm.is_not(None))
+            .group_by(made.event_id)
         )
-        for event_id, actor, arm, value in connection.execute(query):
-            self._reward[ARMS.index(arm), bucket_of(actor or event_id)] += value
+        for event_id, actor, arm, added in connection.execute(query):
+            self._reward[ARMS.index(arm), bucket_of(actor or event_id)] += added
 
 
 def bucket_of(unit: str) -> int:

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
 from genco.serving.errors import ApiError
-from genco.serving.keys import Key, key_hash, valid_keys
+from genco.serving.keys import Key, key_hash, num_revoked, valid_keys
 
 REFRESH_SECONDS = 2.0
+WRITING = ("decide", "ingest")  # scopes of requests that the writer sees
 PERSONALIZER_HEADER = "ocp-apim-subscription-key"
 
 
 class Gate:
     """Checks keys against a copy of the stored ones, at most `REFRESH_SECONDS` old while the store answers.
 
-    rate_per_second: of one key; as many again may come at once.
+    A revoked key has no effect from then on: requests that write are looked at again in the transaction that writes
+    (`look` and `confirm`), for others the keys are read anew. rate_per_second: of one key; as many again may come at
+    once.
     """
 
     def __init__(self, engine: Engine, rate_per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._rate, self._clock = engine, rate_per_second, clock
-        self._keys: dict[str, Key] = valid_keys(engine)
+        self._taking = threading.Lock()
+        with engine.connect() as connection:
+            self._keys = valid_keys(connection)
         self._read_at = clock()
         self._lock = asyncio.Lock()
         self._tokens: dict[str, tuple[float, float]] = {}
@@ -36,11 +42,13 @@ class Gate:
         secret = _secret_of(request)
         if secret is None:
             raise ApiError(401, "key_missing", "Send a key: `Authorization: Bearer KEY`.")
-        if self._clock() - self._read_at > REFRESH_SECONDS:
+        if scope not in WRITING:
+            await self._read()
+        elif self._clock() - self._read_at > REFRESH_SECONDS:
             await self._refresh()
-        key = self._keys.get(key_hash(secret))
+        key = self._keys.by_hash.get(key_hash(secret))
         if key is None:
-            raise ApiError(401, "key_unknown", "The key is not known, or revoked.")
+            raise _unknown()
         if scope not in key.scopes:
             raise ApiError(403, "scope_missing", f"The key lacks the scope `{scope}`. It has: {' '.join(key.scopes)}.")
         self._count(key)
@@ -58,9 +66,27 @@ class Gate:
             )
         self._tokens[key.key_id] = tokens - 1, now
 
+    def look(self, connection: Connection) -> None:
+        """Take note of what was revoked, in a transaction that is about to write."""
+        if num_revoked(connection) != self._keys.num_revoked:
+            self._take(connection)
+
+    def confirm(self, key: Key) -> None:
+        """Raises `ApiError` 401 where the key of a request is known to be revoked by now."""
+        if key.key_id not in self._keys.ids:
+            raise _unknown()
+
     def reload(self) -> None:
         """Read the keys now."""
-        self._keys = valid_keys(self._engine)
+        with self._engine.connect() as connection:
+            self._take(connection)
+
+    def _take(self, connection: Connection) -> None:
+        """Of readings side by side the newest stays."""
+        found = valid_keys(connection)
+        with self._taking:
+            if found.num_revoked >= self._keys.num_revoked:
+                self._keys = found
 
     async def _refresh(self) -> None:
         """Read the keys again; one reader at a time. While the store is away, the last copy stays in force."""
@@ -68,10 +94,17 @@ class Gate:
             return
         async with self._lock:
             self._read_at = self._clock()
-            try:
-                self._keys = await asyncio.to_thread(valid_keys, self._engine)
-            except SQLAlchemyError:
-                return
+            await self._read()
+
+    async def _read(self) -> None:
+        try:
+            await asyncio.to_thread(self.reload)
+        except SQLAlchemyError:
+            return
+
+
+def _unknown() -> ApiError:
+    return ApiError(401, "key_unknown", "The key is not known, or revoked.")
 
 
 def _secret_of(request: Request) -> str | None:

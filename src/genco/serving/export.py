@@ -143,17 +143,15 @@ def _table(optimizer: Optimizer, rows: Sequence[Joined]) -> pl.DataFrame:
 
 
 def _outcomes(rows: Sequence[Joined], rate_of: str, reward: str) -> list[pl.Series]:
-    """Clicks, conversions and revenue. Of the events learned there is one at most; where conversions or revenue are the
-    reward, one conversion stands for all of its decision, and revenue that was taken back whole is none."""
+    """Clicks, conversions and revenue. Of the events learned there is one where the reward reaches 1/2; where revenue
+    is the reward, there is none without a conversion."""
     learned = [int(row.reward >= 0.5) for row in rows]
     clicks, conversions = learned, [row.conversions for row in rows]
     if rate_of == CONVERSIONS:
-        clicks, conversions = [min(row.clicks, 1) for row in rows], learned
-    elif reward == REVENUE:
-        conversions = [min(number, 1) for number in conversions]
+        clicks, conversions = [row.clicks for row in rows], learned
     revenue = [row.revenue for row in rows]
     if reward == REVENUE:
-        revenue = [max(amount, 0.0) * bool(sold) for amount, sold in zip(revenue, conversions, strict=True)]
+        revenue = [amount * bool(sold) for amount, sold in zip(revenue, conversions, strict=True)]
     return [
         pl.Series("num_clicks", clicks),
         pl.Series("num_conversions", conversions),

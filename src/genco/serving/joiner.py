@@ -2,8 +2,11 @@
 
 A decision waits for events for the reward window, by the server's clock. What arrives in time counts; what arrives
 later is logged and never learned. After the window a decision is settled and its outcome never changes: its reward is
-the sum of its rewards and clicks, 0 where it was shown and nothing came. One that nobody reported as shown is never
-learned.
+the sum of its rewards and clicks, 1 at most, 0 where it was shown and nothing came. One that nobody reported as shown
+is never learned.
+
+A decision converts once, however many conversions come of it; their values add up to its revenue. A return, a
+conversion of negative value, takes back revenue of its decision, down to 0, and is no conversion.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, false, func, or_, select, true
 
 from genco.serving.actor_caps import ActorCaps
 from genco.serving.actor_limits import ActorLimits
@@ -58,8 +61,9 @@ class Verdict:
 @dataclass(frozen=True)
 class Joined:
     """A settled decision that was shown. combination: element id per slot · candidates: digest of the set that the
-    request brought along · reward: sum of its rewards and clicks (or
-    conversions), each of them from 0 to 1 · counts: False where its actor is beyond its limits."""
+    request brought along · narrowed: None = an older version did not write it · reward: sum of its rewards and clicks
+    (or conversions), from 0 to 1 · clicks, conversions: 1 where there was any · counts: False where its actor is beyond
+    its limits."""
 
     event_id: str
     decided_at: int
@@ -70,7 +74,7 @@ class Joined:
     policy: str
     model_version: str
     candidates: str | None
-    narrowed: bool
+    narrowed: bool | None
     reward: float
     clicks: int
     conversions: int
@@ -111,7 +115,7 @@ def ingest(
     for row, identity in zip(rows, ids, strict=True):
         decided_at, actor = decided.get(row.event_id, (None, None))
         verdict = _verdict(row, decided_at, identity in seen, received_at, window_us)
-        is_reward = verdict.status == ACCEPTED and row.kind in capped
+        is_reward = verdict.status == ACCEPTED and row.kind in capped and row.value >= 0  # a return is none
         if is_reward and caps is not None and not caps.allows(actor, identity, received_at):
             verdict = Verdict(REJECTED, "actor_cap", "Too many rewards of this decision's actor came lately.")
         verdicts.append(verdict)
@@ -168,10 +172,35 @@ def rewarding(rate_of: str) -> tuple[str, ...]:
     return (CONVERSION, REWARD) if rate_of == CONVERSIONS else REWARDED
 
 
-def worth() -> Any:
+def sold() -> ColumnElement[bool]:
+    """Whether a report is of a conversion that is no return."""
+    return and_(events.c.kind == CONVERSION, events.c.value >= 0)
+
+
+def worth() -> ColumnElement[float]:
     """What a report of such a kind counts: a conversion 1, whatever it brought in, but 0 where it takes back."""
-    conversion = events.c.kind == CONVERSION
-    return case((and_(conversion, events.c.value < 0), 0.0), (conversion, 1.0), else_=events.c.value)
+    return case((events.c.kind != CONVERSION, events.c.value), (sold(), 1.0), else_=0.0)
+
+
+def total(condition: ColumnElement[bool], value: Any) -> ColumnElement[Any]:
+    """Sum of `value` over the reports of a group that are so."""
+    return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
+
+
+def any_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """1 where a report of a group is so, else 0."""
+    return func.coalesce(func.max(case((condition, 1), else_=0)), 0)
+
+
+def at_most(value: ColumnElement[Any], most: float) -> ColumnElement[Any]:
+    """The smaller one; the two stores name this function differently."""
+    return case((value > most, most), else_=value)
+
+
+def revenue() -> ColumnElement[float]:
+    """Of a decision, over its reports: returns take back what it brought in, and no more."""
+    added = total(events.c.kind == CONVERSION, events.c.value)
+    return case((added < 0, 0.0), else_=added)
 
 
 def settled(
@@ -188,19 +217,14 @@ def settled(
     rate_of: the events that are a reward, `num_clicks` or `num_conversions`.
     """
     in_time = and_(events.c.event_id == decisions.c.event_id, events.c.late == false())
-
-    def total(condition: Any, value: Any) -> Any:
-        return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
-
-    rewarded, conversion = events.c.kind.in_(rewarding(rate_of)), events.c.kind == CONVERSION
-    shown = or_(decisions.c.activated == true(), total(events.c.kind.in_(SHOWN), 1) > 0)
+    shown = or_(decisions.c.activated == true(), any_of(events.c.kind.in_(SHOWN)) > 0)
     query = (
         select(
             decisions,
-            total(rewarded, worth()).label("reward"),
-            total(events.c.kind == CLICK, 1).label("clicks"),
-            total(conversion, 1).label("conversions"),
-            total(conversion, events.c.value).label("revenue"),
+            at_most(total(events.c.kind.in_(rewarding(rate_of)), worth()), 1.0).label("reward"),
+            any_of(events.c.kind == CLICK).label("clicks"),
+            any_of(sold()).label("conversions"),
+            revenue().label("revenue"),
             (true() if limits is None else limits.counts()).label("counts"),
         )
         .select_from(decisions.outerjoin(events, in_time))
@@ -224,7 +248,7 @@ def _joined(row: Row[Any]) -> Joined:
         policy=row.policy,
         model_version=row.model_version,
         candidates=row.candidates,
-        narrowed=bool(row.narrowed),
+        narrowed=row.narrowed,
         reward=float(row.reward),
         clicks=int(row.clicks),
         conversions=int(row.conversions),

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from genco.errors import ConfigError, UnknownIdError
 from genco.serving.audit import note
@@ -73,8 +73,27 @@ def revoke_key(engine: Engine, key_id: str, now: int, actor: str = CLI) -> None:
         note(connection, now, actor, "revoke_key", {"key_id": key_id})
 
 
-def valid_keys(engine: Engine) -> dict[str, Key]:
-    """Valid keys by hash."""
-    with engine.connect() as connection:
-        found = connection.execute(select(keys).where(keys.c.revoked_at.is_(None))).all()
-    return {row.hash: Key(row.key_id, row.name, tuple(row.scopes.split()), row.created_at, None) for row in found}
+@dataclass(frozen=True)
+class ValidKeys:
+    """by_hash, ids: of valid keys · num_revoked: of the others, which only grows, so it tells the newer of two
+    readings."""
+
+    by_hash: dict[str, Key]
+    ids: frozenset[str]
+    num_revoked: int
+
+
+def valid_keys(connection: Connection) -> ValidKeys:
+    """The keys as they are now."""
+    found = connection.execute(select(keys)).all()
+    valid = {
+        row.hash: Key(row.key_id, row.name, tuple(row.scopes.split()), row.created_at, None)
+        for row in found
+        if row.revoked_at is None
+    }
+    return ValidKeys(valid, frozenset(key.key_id for key in valid.values()), len(found) - len(valid))
+
+
+def num_revoked(connection: Connection) -> int:
+    """How many keys have been revoked so far."""
+    return connection.execute(select(func.count(keys.c.revoked_at))).scalar_one()

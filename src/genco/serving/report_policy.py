@@ -52,20 +52,20 @@ def recent_decisions(connection: Connection, until: int, num: int, rate_of: str)
     `LOOKED_THROUGH` decisions for each wanted are looked through.
 
     No free choice has who pins, excludes or brings along candidates: other versions would have had to obey that
-    request. The holdout's and failed choices do not count either, for no model chose them. rate_of: the events that are
-    a reward.
+    request. Rows from before the store noted that are not known to be free, and left out too. The holdout's and failed
+    choices do not count either, for no model chose them. rate_of: the events that are a reward.
     """
     made = decisions.c
     latest = select(made.decided_at).where(made.decided_at < until, made.policy == MODEL)
     latest = latest.order_by(made.decided_at.desc()).limit(1)
     reach = connection.execute(latest.offset(LOOKED_THROUGH * num)).scalar() or 0
-    free = latest.where(made.decided_at >= reach, made.narrowed.is_not(True), made.candidates.is_(None))
+    free = latest.where(made.decided_at >= reach, made.narrowed.is_(False), made.candidates.is_(None))
     start = connection.execute(free.offset(num)).scalar() or reach
     found: list[Joined] = []
     left_out = 0
     for row in settled(connection, start, until, rate_of=rate_of):
         if row.policy == MODEL:
-            if row.propensity is not None and row.candidates is None and not row.narrowed:
+            if row.propensity is not None and row.candidates is None and row.narrowed is False:
                 found.append(row)
             else:
                 left_out += 1
@@ -73,8 +73,8 @@ def recent_decisions(connection: Connection, until: int, num: int, rate_of: str)
 
 
 def version_value(optimizer: Optimizer, rows: list[Joined], learned_to: int) -> VersionValue:
-    """Mean reward of an impression, rewards above 1 as 1, had this version chosen. learned_to: microseconds; earlier
-    rows may be in its training."""
+    """Mean reward of an impression, had this version chosen. learned_to: microseconds; earlier rows may be in its
+    training."""
     try:
         logged = _rows(optimizer, rows)
         told = served(optimizer.policy, logged, lambda stage, values: None)
@@ -100,8 +100,8 @@ def version_value(optimizer: Optimizer, rows: list[Joined], learned_to: int) -> 
 
 
 def mean_reward(rows: Iterable[Joined]) -> float | None:
-    """Of the log itself, rewards above 1 as 1."""
-    rewards = [min(row.reward, 1.0) for row in rows]
+    """Of the log itself."""
+    rewards = [row.reward for row in rows]
     return float(np.mean(rewards)) if rewards else None
 
 

@@ -6,12 +6,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select, true
+from sqlalchemy import Connection, and_, false, func, or_, select, true
 
 from genco.data.catalogue import Catalogue
-from genco.serving.joiner import CLICK, CONVERSION, REWARDED, SHOWN
+from genco.serving.joiner import CLICK, REWARDED, SHOWN, any_of, at_most, revenue, sold, total
 from genco.serving.tables import decisions, events
 
 NEVER = 2**62
@@ -62,22 +61,18 @@ class ShownElement:
 
 
 def shown_combinations(connection: Connection, start: int = 0, stop: int = NEVER) -> list[ShownCombination]:
-    """Combinations shown by decisions with start <= decided_at < stop, most impressions first. clicks: decisions with a
-    click, at most one each."""
-
-    def total(condition: ColumnElement[bool], value: Any) -> ColumnElement[Any]:
-        return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
-
-    kind, value, made = events.c.kind, events.c.value, decisions.c
+    """Combinations shown by decisions with start <= decided_at < stop, most impressions first. clicks,
+    conversions: decisions with any, at most one each."""
+    kind, made = events.c.kind, decisions.c
     inside = and_(made.decided_at >= start, made.decided_at < stop)
     by_decision = (
         select(
             events.c.event_id,
-            func.max(case((kind.in_(SHOWN), 1), else_=0)).label("shown"),
-            func.max(case((kind == CLICK, 1), else_=0)).label("clicked"),
-            total(kind == CONVERSION, 1).label("conversions"),
-            total(kind == CONVERSION, value).label("revenue"),
-            total(kind.in_(REWARDED), value).label("reward"),
+            any_of(kind.in_(SHOWN)).label("shown"),
+            any_of(kind == CLICK).label("clicked"),
+            any_of(sold()).label("conversions"),
+            revenue().label("revenue"),
+            at_most(total(kind.in_(REWARDED), events.c.value), 1.0).label("reward"),
         )
         .select_from(events.join(decisions, made.event_id == events.c.event_id))
         .where(inside, events.c.late == false())

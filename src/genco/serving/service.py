@@ -43,7 +43,7 @@ class Service:
         self.metrics = Metrics()
         self.decider = Decider(config)
         self.stopping = False
-        self.writer = Writer(self.engine, _insert_decisions)
+        self.writer = Writer(self.engine, _insert_decisions, self.gate.look)
         try:
             self.live = LiveModel(Path(run), self.engine, self.writer, self.clock, self.metrics)
         except Exception:  # whatever it was, no thread or connection stays behind

@@ -34,15 +34,17 @@ class _Item:
 
 
 class Writer:
-    """insert: writes rows given to `submit_row`, all of a group in one statement. Use `close` to flush."""
+    """insert: writes rows given to `submit_row`, all of a group in one statement · first: looks at the store at the
+    beginning of every transaction. Use `close` to flush."""
 
     def __init__(
         self,
         engine: Engine,
         insert: Callable[[Connection, Sequence[dict[str, Any]]], None],
+        first: Callable[[Connection], None] = lambda _: None,
         max_waiting: int = MAX_WAITING,
     ) -> None:
-        self._engine, self._insert = engine, insert
+        self._engine, self._insert, self._first = engine, insert, first
         self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()  # in C: half the cost of `Queue`
         self._max_waiting = max_waiting
         self._closed = False
@@ -129,6 +131,7 @@ class Writer:
             connection.close()
 
     def _apply(self, connection: Connection, group: Sequence[_Item]) -> list[Any]:
+        self._first(connection)
         rows = [item.row for item in group if item.row is not None]
         if rows:
             self._insert(connection, rows)

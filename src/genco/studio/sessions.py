@@ -62,11 +62,12 @@ def close_session(connection: Connection, secret: str) -> None:
 @dataclass(frozen=True)
 class Link:
     """user: "" = the first admin, who does not exist yet · until: by the clock of `Links` · is_invitation: asks for a
-    new password and works once; else it signs in."""
+    new password and works once; else it signs in · created_at: of the user invited."""
 
     user: str
     until: float
     is_invitation: bool = False
+    created_at: int = 0
 
 
 class Links:
@@ -80,10 +81,10 @@ class Links:
         """A secret that signs in as `user` for as long as a session lasts; "" = as the first admin."""
         return self._keep(Link(user, self._clock() + HOURS * 3600))
 
-    def invite(self, user: str) -> str:
+    def invite(self, user: str, created_at: int) -> str:
         """A secret that lets `user` choose a password, once and within `INVITATION_HOURS`; an earlier one ends."""
         self.forget_invitations(user)
-        return self._keep(Link(user, self._clock() + INVITATION_HOURS * 3600, True))
+        return self._keep(Link(user, self._clock() + INVITATION_HOURS * 3600, True, created_at))
 
     def find(self, secret: str) -> Link | None:
         """The link of a secret while it lasts."""

@@ -57,11 +57,12 @@ def admins(connection: Connection) -> list[str]:
     return list(connection.execute(select(users.c.name).where(users.c.role == ADMIN)).scalars())
 
 
-def set_password(connection: Connection, name: str, password: str) -> None:
-    """Replace a user's password and end their sessions. Raises `ConfigError` for a short one, `UnknownIdError`."""
+def set_password(connection: Connection, name: str, password: str, created_at: int | None = None) -> None:
+    """Replace a user's password and end their sessions. created_at: of the user who is meant, not of another one made
+    under the same name since. Raises `ConfigError` for a short password, `UnknownIdError`."""
     _check_password(password)
-    changed = update(users).where(users.c.name == name).values(password=password_hash(password))
-    if not connection.execute(changed).rowcount:
+    meant = users.c.name == name if created_at is None else (users.c.name == name) & (users.c.created_at == created_at)
+    if not connection.execute(update(users).where(meant).values(password=password_hash(password))).rowcount:
         raise UnknownIdError(f"There is no user {name!r}.")
     connection.execute(delete(sessions).where(sessions.c.user_name == name))
 

@@ -20,7 +20,7 @@ from tests.kits.studio_pages import check_page
 from genco.errors import DataError
 from genco.serving.writer import Writer
 from genco.storage.runs import RunFolder
-from genco.studio.users import remove_user
+from genco.studio.users import add_user, remove_user, user_with_password
 
 NEW = "a new password"
 
@@ -123,6 +123,17 @@ def test_an_invitation_of_somebody_removed_by_command_is_no_fault(client: Studio
         remove_user(connection, "ann")
     answer = client.client.post("/studio/enter/password", data={"link": secret, "password": NEW})
     assert answer.status_code == 403 and "no user" in answer.text
+
+
+def test_an_invitation_is_not_for_somebody_of_the_same_name(client: StudioClient) -> None:
+    """Removed and made again by command, which this process is not told: the old link does not let in."""
+    secret = link_in(client.send("/studio/people/add", name="ann", role="viewer").text).split("link=")[1]
+    with client.service.engine.begin() as connection:
+        remove_user(connection, "ann")
+        add_user(connection, "ann", "admin", "another long password", client.service.clock.now())
+    answer = client.client.post("/studio/enter/password", data={"link": secret, "password": NEW})
+    assert answer.status_code == 403 and "no user" in answer.text
+    assert user_with_password(client.service.engine, "ann", NEW) is None
 
 
 def test_two_admins_who_remove_each_other_at_once_do_not_both_go(client: StudioClient) -> None:

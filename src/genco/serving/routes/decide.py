@@ -25,6 +25,7 @@ from genco.serving.decider import (
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.event_ids import PREFIX
 from genco.serving.explanation import explained
+from genco.serving.keys import Key
 from genco.serving.routes.body import answer, described, parsed, read_body, service_of
 from genco.serving.schemas import DecideAnswer, DecidedSlot, DecideRequest, SlotElement
 from genco.serving.served_model import Combination, Question, ServedModel
@@ -40,17 +41,18 @@ async def decide(request: Request) -> Response:
     """Choose one element a slot. Answered once the decision is in the store."""
     started = time.perf_counter()
     service = service_of(request)
-    await service.gate.require(request, "decide")
+    key = await service.gate.require(request, "decide")
     body = await read_body(request)
     ask = parsed(DecideRequest, body)
-    made = await decide_and_log(service, ask, hashlib.blake2b(body, digest_size=16).hexdigest())
+    made = await decide_and_log(service, key, ask, hashlib.blake2b(body, digest_size=16).hexdigest())
     if ask.explain:
         made = await asyncio.to_thread(_explained, service, ask, made)
     return answer(made.model_copy(update={"took_ms": round(1e3 * (time.perf_counter() - started), 3)}))
 
 
-async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> DecideAnswer:
-    """Choose, write the decision into the store, answer. digest: of the request, to know a repeated one.
+async def decide_and_log(service: Service, key: Key, ask: DecideRequest, digest: str) -> DecideAnswer:
+    """Choose, write the decision into the store, answer. digest: of the request, to know a repeated one. Raises
+    `ApiError`, also where the key was revoked meanwhile.
 
     A store that does not answer never stops a decision: the baseline is served, and not logged. It gets another minted
     id, for a commit whose answer was lost may have stored the first one with a combination that is not served.
@@ -85,10 +87,12 @@ async def decide_and_log(service: Service, ask: DecideRequest, digest: str) -> D
                 service.writer.submit(lambda connection: _insert_once(connection, row, brought)), STORE_SECONDS
             )
             if earlier is not None:
+                service.gate.confirm(key)
                 return _repeated(service, model, question, earlier, digest)
     except (StoreUnavailableError, TimeoutError):
         choice = served_baseline(baseline, BASELINE, STORE_UNAVAILABLE)
         event_id = ask.event_id or service.ids.mint()
+    service.gate.confirm(key)
     service.metrics.decisions.labels(choice.policy, choice.reason).inc()
     return _answer(service, model, choice, event_id)
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import ValidationError
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from genco.serving.errors import ApiError, StoreUnavailableError
 from genco.serving.joiner import ACTIVATION, REJECTED, REWARD, EventRow, Verdict, ingest
+from genco.serving.keys import Key
 from genco.serving.routes.body import answer, described, first_fault, parsed, read_body, service_of
 from genco.serving.schemas import MOST_EVENTS, EventIn, EventResult, EventsAnswer, EventsIn, RewardIn
 from genco.serving.service import Service
@@ -28,11 +30,11 @@ JSON_LINES = {"application/x-ndjson": {"schema": {"type": "string", "description
 async def events(request: Request) -> Response:
     """Report what became of decisions, many at once. A wrong row is rejected by itself."""
     service = service_of(request)
-    await service.gate.require(request, "ingest")
+    key = await service.gate.require(request, "ingest")
     body = await read_body(request)
     lines = request.headers.get("content-type", "").startswith(("application/x-ndjson", "application/jsonl"))
     rows = _lines(body) if lines else parsed(EventsIn, body).events
-    return answer(await report(service, [_row(service, row) for row in rows]))
+    return answer(await report(service, key, [_row(service, row) for row in rows]))
 
 
 @router.post(
@@ -41,33 +43,35 @@ async def events(request: Request) -> Response:
 async def reward(request: Request, event_id: str) -> Response:
     """Reward a decision, or one slot of it."""
     service = service_of(request)
-    await service.gate.require(request, "ingest")
+    key = await service.gate.require(request, "ingest")
     given = parsed(RewardIn, await read_body(request)).model_dump(exclude_none=True)
-    return answer(await report_one(service, {"event_id": event_id, "kind": REWARD, **given}))
+    return answer(await report_one(service, key, {"event_id": event_id, "kind": REWARD, **given}))
 
 
 @router.post("/v1/events/{event_id}/activate", response_model=EventResult, tags=["events"], **described(None, 404, 422))
 async def activate(request: Request, event_id: str) -> Response:
     """Say that a decision was shown."""
     service = service_of(request)
-    await service.gate.require(request, "ingest")
-    return answer(await report_one(service, {"event_id": event_id, "kind": ACTIVATION}))
+    key = await service.gate.require(request, "ingest")
+    return answer(await report_one(service, key, {"event_id": event_id, "kind": ACTIVATION}))
 
 
-async def report(service: Service, rows: Sequence[EventRow | Verdict]) -> EventsAnswer:
+async def report(service: Service, key: Key, rows: Sequence[EventRow | Verdict]) -> EventsAnswer:
     """Store what is sound, and answer row by row. rows: a verdict stands for a row that could not be read.
 
-    Raises `ApiError` 503 where the store does not answer; then none of the rows is stored.
+    Raises `ApiError` 503 where the store does not answer, 401 where the key was revoked meanwhile; then nothing is
+    stored.
     """
     sound = [row for row in rows if isinstance(row, EventRow)]
     config, received_at = service.config, service.clock.now()
     rate_of = service.live.serving.control.base.meta.reward
+
+    def write(connection: Connection) -> list[Verdict]:
+        service.gate.confirm(key)
+        return ingest(connection, sound, received_at, config.reward_window_us, config.reward, service.caps, rate_of)
+
     try:
-        written = service.writer.submit(
-            lambda connection: ingest(
-                connection, sound, received_at, config.reward_window_us, config.reward, service.caps, rate_of
-            )
-        )
+        written = service.writer.submit(write)
         verdicts = iter(await asyncio.wrap_future(written))
     except StoreUnavailableError as error:
         raise ApiError(503, "store_unavailable", f"Nothing was stored; send it again. {error}", 1) from error
@@ -81,9 +85,9 @@ async def report(service: Service, rows: Sequence[EventRow | Verdict]) -> Events
     return EventsAnswer.model_construct(results=results, _fields_set=None, **counts)
 
 
-async def report_one(service: Service, row: dict[str, Any]) -> EventResult:
+async def report_one(service: Service, key: Key, row: dict[str, Any]) -> EventResult:
     """Store one row by itself. Raises `ApiError` where it is rejected."""
-    result = (await report(service, [_row(service, row)])).results[0]
+    result = (await report(service, key, [_row(service, row)])).results[0]
     if result.status == REJECTED:
         status = 404 if result.code == "unknown_decision" else 422
         raise ApiError(status, result.code or REJECTED, result.message or "")

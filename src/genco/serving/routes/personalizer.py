@@ -46,14 +46,14 @@ PRODUCT_FEATURE = "product_id"
 async def rank_multi_slot(request: Request) -> Response:
     """Choose one action a slot."""
     service = service_of(request)
-    await service.gate.require(request, "decide")
+    key = await service.gate.require(request, "decide")
     body = await read_body(request)
     rank = parsed(MultiSlotRank, body)
     asked = {slot.id: frozenset(slot.excludedActions) for slot in rank.slots}
     if set(asked) != set(service.model.slot_names) or len(asked) != len(rank.slots):
         raise ApiError(422, "unknown_id", f"The slots should be those of the run: {service.model.slot_names}.")
     baseline = [SlotElement(slot_id=slot.id, element_id=slot.baselineAction) for slot in rank.slots]
-    made = await decide_and_log(service, _ask(service.model, rank, asked, baseline), _digest(body))
+    made = await decide_and_log(service, key, _ask(service.model, rank, asked, baseline), _digest(body))
     chosen = {slot.id: slot.element_id for slot in made.slots}
     slots = [{"id": slot.id, "rewardActionId": chosen[slot.id]} for slot in rank.slots]
     return answer(MultiSlotRanked(eventId=made.event_id, slots=slots), 201)
@@ -63,7 +63,7 @@ async def rank_multi_slot(request: Request) -> Response:
 async def rank_single_slot(request: Request) -> Response:
     """Choose one action; for runs of one slot. The baseline is the first action that may be shown now."""
     service = service_of(request)
-    await service.gate.require(request, "decide")
+    key = await service.gate.require(request, "decide")
     body = await read_body(request)
     rank, model = parsed(SingleSlotRank, body), service.model
     if len(model.slot_names) != 1:
@@ -75,7 +75,7 @@ async def rank_single_slot(request: Request) -> Response:
     legal = {combination[0] for combination in model.legal(_question(model, ask))}
     first = next((name for name in allowed if name in legal), None)
     ask = ask.model_copy(update={"baseline": [SlotElement(slot_id=model.slot_names[0], element_id=first)]})
-    made = await decide_and_log(service, ask, _digest(body))
+    made = await decide_and_log(service, key, ask, _digest(body))
     ranking = [
         RankedAction(id=action.id, probability=probability)
         for action, probability in zip(rank.actions, _probabilities(service, ask, made, rank), strict=True)
@@ -90,10 +90,10 @@ async def rank_single_slot(request: Request) -> Response:
 async def reward_multi_slot(request: Request, event_id: str) -> Response:
     """Reward slots of a decision."""
     service = service_of(request)
-    await service.gate.require(request, "ingest")
+    key = await service.gate.require(request, "ingest")
     for reward in parsed(MultiSlotReward, await read_body(request)).reward:
         row = {"event_id": event_id, "kind": REWARD, "slot_id": reward.slotId, "value": reward.value}
-        await report_one(service, row)
+        await report_one(service, key, row)
     return Response(status_code=204)
 
 
@@ -101,9 +101,9 @@ async def reward_multi_slot(request: Request, event_id: str) -> Response:
 async def reward_single_slot(request: Request, event_id: str) -> Response:
     """Reward a decision."""
     service = service_of(request)
-    await service.gate.require(request, "ingest")
+    key = await service.gate.require(request, "ingest")
     value = parsed(SingleSlotReward, await read_body(request)).value
-    await report_one(service, {"event_id": event_id, "kind": REWARD, "value": value})
+    await report_one(service, key, {"event_id": event_id, "kind": REWARD, "value": value})
     return Response(status_code=204)
 
 
@@ -121,8 +121,8 @@ async def activate_single_slot(request: Request, event_id: str) -> Response:
 
 async def _activate(request: Request, event_id: str) -> Response:
     service = service_of(request)
-    await service.gate.require(request, "ingest")
-    await report_one(service, {"event_id": event_id, "kind": ACTIVATION})
+    key = await service.gate.require(request, "ingest")
+    await report_one(service, key, {"event_id": event_id, "kind": ACTIVATION})
     return Response(status_code=204)
 
 

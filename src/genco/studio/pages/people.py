@@ -50,17 +50,17 @@ async def add(request: Request) -> Response:
         await asyncio.wrap_future(studio.service.writer.submit(write))
     except ConfigError as error:
         raise ApiError(422, "invalid_body", str(error)) from error
-    return await _invited(request, name)
+    return await _invited(request, name, now)
 
 
 @router.post("/people/link")
 async def link(request: Request) -> Response:
     """Make a link with which a user chooses a new password."""
     studio, name = studio_of(request), (await form_of(request)).get("name", "")
-    known = await asyncio.to_thread(list_users, studio.service.engine)
-    if name not in {user.name for user in known}:
+    known = {user.name: user for user in await asyncio.to_thread(list_users, studio.service.engine)}
+    if name not in known:
         raise ApiError(404, "unknown_user", f"There is no user {name!r}.")
-    return await _invited(request, name)
+    return await _invited(request, name, known[name].created_at)
 
 
 @router.post("/people/remove")
@@ -96,14 +96,14 @@ async def revoke(request: Request) -> Response:
     return RedirectResponse("/studio/people", 303)
 
 
-async def _invited(request: Request, name: str) -> Response:
-    """The page with the link: it is shown this once."""
+async def _invited(request: Request, name: str, created_at: int) -> Response:
+    """The page with the link for this user, and no later one of the same name: it is shown this once."""
     studio, actor = studio_of(request), actor_of(request).key_id
     now = studio.service.clock.now()
     await asyncio.wrap_future(
         studio.service.writer.submit(lambda connection: note(connection, now, actor, "make_link", {"name": name}))
     )
-    secret = studio.links.invite(name)
+    secret = studio.links.invite(name, created_at)
     address = str(request.url.replace(path="/studio/enter", query=f"link={secret}"))
     shown = await asyncio.to_thread(people, studio)
     values = _drawn(shown) | {"invitation": (name, address)}

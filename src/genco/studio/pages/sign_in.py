@@ -103,7 +103,7 @@ async def choose_password(request: Request) -> Response:
 
     def write(connection: Connection) -> None:
         """May run a second time, where another write in its group is at fault."""
-        set_password(connection, name, password)
+        set_password(connection, name, password, found.created_at)
         note(connection, service.clock.now(), f"{PERSON}{name}", "choose_password", {"name": name})
 
     studio.links.forget(link)  # of two forms with one link, the second finds it used up
