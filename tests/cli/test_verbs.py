@@ -137,6 +137,17 @@ def test_import_usage(words: tuple[str, ...], tmp_path: Path) -> None:
     assert genco("import", *words, "--out", tmp_path / "d").exit_code == 2
 
 
+def test_import_lists_the_first_rows_left_out(tmp_path: Path) -> None:
+    rows = [f"HEADLINE,h{i}" for i in range(3)] + ["DESCRIPTION,a", "DESCRIPTION,b"] + ["HEADLINE," + "x" * 999] * 50
+    (tmp_path / "assets.csv").write_text("\n".join(["type,text", *rows]))
+    result = genco("import", "google", tmp_path / "assets.csv", "--out", tmp_path / "a")
+    lines = [line for line in result.stdout.splitlines() if "left out" in line]
+    assert (len(lines), lines[-1].strip()) == (21, "left out: 30 more, listed with --json")
+    assert max(map(len, lines)) < 200
+    found = genco_json("import", "google", tmp_path / "assets.csv", "--out", tmp_path / "b")
+    assert len(found["errors"]) == 50
+
+
 def test_import_of_what_is_not_there(tmp_path: Path) -> None:
     assert_refused(genco("import", "upworthy", tmp_path / "none", "--out", tmp_path / "d"), "none")
 

@@ -118,7 +118,7 @@ def test_seed_decides_the_log(tmp_path: Path) -> None:
     [
         (["0 0 0 0 0 0 .1", "1 0 1 0 0 0 .2"], ("row 2", "tree_constraint.txt forbids", "'colour': 0")),
         (["0 0 0 0 0 0 .1"], ("a rate for each of 2 legal combinations", "Found none for", "'background': 1")),
-        (["0 0 0 0 0 0 .1", "1 0 0 0 0 0 .1"], ("row 1", "every combination is listed once")),
+        (["0 0 0 0 0 0 .1", "1 0 0 0 0 0 .1"], ("row 2", "every combination is listed once")),
         (["0 0 0 0 0 0 1.5"], ("row 1", "column 'ctr': a rate in [0, 1] is expected", "Found 1.5")),
         (["0 0 0 0 0 0 nan"], ("row 1", "column 'ctr': a rate in [0, 1] is expected", "Found nan")),
         (["0 0 0 0 0 0 .1", "1 0 1 0 x 0 .2"], ("row 2", "column 'colour'", "Found 'x'")),
@@ -137,9 +137,14 @@ def test_bad_tables_are_named(rows: list[str], shown: tuple[str, ...], tmp_path:
     [
         ("a, 1\n1\n", r"line 1: a header .* Found 'a, 1'"),
         ("z, 1, 2\n1 1\n", r"line 1: a header .* part a to d. Found 'z, 1, 2'"),
+        ("a, 1, ²\n1 1\n", r"line 1: a header .* Found 'a, 1, ²'"),
+        ("a, 1, 99999999999999\n1 1\n", r"line 2: 99999999999999 values 0 or 1 are expected. Found '1 1'"),
         ("a, 1, 2\n1 2\n", r"line 2: 2 values 0 or 1 are expected. Found '1 2'"),
         ("a, 1, 2\n", r"line 2: 2 values 0 or 1 are expected. Found 'the end of the file'"),
-        ("a, 3, 2\n1 1\n1 1\n1 1\n", r"line 1: a part above with 3 values is expected. Found none"),
+        (
+            "a, 3, 2\n1 1\n1 1\n1 1\n",
+            r"line 1: a part above with 3 values is expected \(1 is .*\). Found none",
+        ),
         ("a, 1, 2\n1 1\na, 1, 2\n1 1\n", r"line 3: every part is listed once. Found 'a, 1, 2' again"),
         ("a, 1, 2\n1 1\n", r"one matrix for each of 4 parts is expected. Found 1"),
     ],
@@ -161,3 +166,15 @@ def test_no_impressions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"`num_impressions` should be at least 1. Found `num_impressions = 0`"):
         import_aes(path, tmp_path / "out", num_impressions=0)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_constraint_that_is_a_folder_is_no_missing_one(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "in")
+    (path.parent / "tree_constraint.txt").unlink(missing_ok=True)
+    (path.parent / "tree_constraint.txt").mkdir()
+    check_refusal(import_aes, path, tmp_path / "out", "tree_constraint.txt: cannot be read as text")
+
+
+def test_a_byte_order_mark_before_the_constraint(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "in", tree="\ufeff" + TREE)
+    check_import(import_aes, path, tmp_path / "out", 10, num_impressions=10)

@@ -116,6 +116,8 @@ def test_refusals(tmp_path: Path) -> None:
     check_refusal(import_google, source, out, "assets.csv", "field_type", "type, words")
     source = write(tmp_path, "type,text\nHEADLINE,a\n")
     check_refusal(import_google, source, out, "at least 3 of a product", "1 of assets")
+    check_refusal(import_google, write(tmp_path, "type,text\n"), out, "assets.csv: at least one complete", "no row")
+    check_refusal(import_google, write(tmp_path, "Field type;text\n"), out, "seem to be separated by ';'")
     with pytest.raises(ConfigError, match="google_rsa"):
         import_google(tmp_path, out, profile="google_rsaa")
 

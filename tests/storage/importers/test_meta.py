@@ -68,14 +68,28 @@ def test_thirty_assets_in_all(tmp_path: Path) -> None:
 
 def test_refusals(tmp_path: Path) -> None:
     out = tmp_path / "x" / "out"
-    check_refusal(import_meta, write(tmp_path, []), out, "at least one complete product")
+    check_refusal(import_meta, write(tmp_path, []), out, "feed.json: at least one complete product", "no row")
     check_refusal(import_meta, write(tmp_path, [3]), out, "feed.json, ad 1", "Found int")
     check_refusal(import_meta, write(tmp_path, {"title": "x"}), out, "feed.json, ad 1", "images", "{'title': 'x'}")
     check_refusal(import_meta, write(tmp_path, {"images": {}}), out, "feed/images", "a list is expected")
     check_refusal(import_meta, write(tmp_path, {"images": [{}]}), out, "row feed/images/1", "content is expected")
     check_refusal(import_meta, write(tmp_path, [{"id": 1, **SPEC}, {"id": 1, **SPEC}]), out, "ad 2", "'1'")
+    half = {**SPEC, "titles": [{"text": "\ud83d"}]}
+    check_refusal(import_meta, write(tmp_path, half), out, "feed.json", "surrogates not allowed")
     (tmp_path / "feed.json").write_text("{")
     check_refusal(import_meta, tmp_path, out, "feed.json", "a JSON file is expected")
+
+
+def test_names_that_are_no_texts_are_no_names(tmp_path: Path) -> None:
+    ad = {"id": ["x"], **SPEC, "images": [{"hash": ["abc"]}, {"hash": "def"}]}
+    summary, dataset = check_import(import_meta, write(tmp_path, ad), tmp_path / "out", 0)
+    assert dataset.catalogue.products["product_id"].to_list() == ["feed"]
+    assert RowError("feed/images/1", "images", "content is expected", "") in summary.errors
+
+
+def test_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "feed.json").write_text("\ufeff" + json.dumps(SPEC), encoding="utf-8")
+    check_import(import_meta, tmp_path / "feed.json", tmp_path / "out", 0)
 
 
 def test_same_file_same_dataset(tmp_path: Path) -> None:

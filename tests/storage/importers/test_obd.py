@@ -94,7 +94,8 @@ def test_import_repeats(tmp_path: Path) -> None:
         ({"item_id": 9}, ("column 'item_id': an item of item_context.csv is expected", "Found 9")),
         ({"propensity_score": 0.0}, ("column 'propensity_score': a propensity in (0, 1] is expected", "Found 0.0")),
         ({"propensity_score": 1.5}, ("column 'propensity_score': a propensity in (0, 1] is expected", "Found 1.5")),
-        ({"click": "no"}, ("column 'click': a value of type Int64 is expected", "Found 'no'")),
+        ({"position": 4}, ("column 'position': 1, 2 or 3 is expected", "Found 4")),
+        ({"click": "no"}, ("column 'click': a whole number is expected", "Found 'no'")),
         ({"timestamp": "noon"}, ("column 'timestamp': a time like", "Found 'noon'")),
         ({"user_feature_2": None}, ("column 'user_feature_2': a value is expected", "Found None")),
     ],
@@ -108,7 +109,7 @@ def test_bad_items_are_named(tmp_path: Path) -> None:
     twice = "item_id,item_feature_0\n0,1\n0,2\n"
     source = write_campaign(tmp_path, {}, items=twice)
     check_refusal(
-        import_obd, source, tmp_path / "out", "item_context.csv, row 1, column 'item_id': every item is listed"
+        import_obd, source, tmp_path / "out", "item_context.csv, row 2, column 'item_id': every item is listed"
     )
     (source / "item_context.csv").write_text("item_id,item_feature_0\n0,1\n1,nan\n")
     check_refusal(import_obd, source, tmp_path / "out", "item_context.csv, row 2, column 'item_feature_0'", "Found nan")

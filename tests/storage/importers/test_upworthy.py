@@ -128,7 +128,9 @@ def test_import_repeats(tmp_path: Path) -> None:
     [
         ({"clicks": 101}, ("column 'clicks': clicks should not exceed the row's impressions", "Found 101")),
         ({"clicks": -1}, ("column 'clicks': counts should not be negative", "Found -1")),
-        ({"clicks": "2.5"}, ("column 'clicks': a value of type Int64 is expected", "Found '2.5'")),
+        ({"clicks": "2.5"}, ("column 'clicks': a whole number is expected", "Found '2.5'")),
+        ({"clickability_test_id": " "}, ("column 'clickability_test_id': a value is expected", "Found ' '")),
+        ({"impressions": 2**62}, ("column 'impressions': a count of at most", "Found 4611686018427387904")),
         ({"impressions": None}, ("column 'impressions': a value is expected", "Found None")),
         ({"test_week": 201499}, ("column 'test_week': a year and a week", "Found 201499")),
         ({"created_at": "yesterday"}, ("column 'created_at': a time like", "Found 'yesterday'")),
@@ -159,7 +161,15 @@ def test_truncated_parquet_is_named(tmp_path: Path) -> None:
 
 def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "in", {"test_week": 201330})
-    check_refusal(import_upworthy, path, tmp_path / "out", "at least one usable row is expected", "Found 1 rows")
+    check_refusal(
+        import_upworthy,
+        path,
+        tmp_path / "out",
+        "at least one usable row is expected",
+        "Found 1 rows, all dropped: 1 flag",
+    )
+    path.write_text(path.read_text().splitlines()[0])
+    check_refusal(import_upworthy, path, tmp_path / "out", "at least one usable row is expected. Found 0 rows.")
 
 
 def test_a_number_of_impressions_is_refused(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def import_aes(
     rows = read_aes(path)
     templates = sorted(rows["template"].unique().to_list())
     constraint = path.parent / CONSTRAINT_FILE
-    if constraint.is_file():
+    if constraint.exists():
         edges = read_tree(constraint, len(templates), len(PARTS))
         _require_agreement(rows, templates, edges, path)
         rules = _tree_rules(edges, templates)
@@ -72,7 +72,7 @@ def import_aes(
     elements, table = numbered_elements(rows, PARTS), rate_table(rows, "template", PARTS, "ctr")
     write_drawn_dataset(Path(out), meta, products, elements, table, num_impressions, seed, overwrite)
     summary_origin = f"{ORIGIN}. {CITATION}"
-    rule_note = f"rules from {CONSTRAINT_FILE}" if constraint.is_file() else "rules: only the listed combinations"
+    rule_note = f"rules from {CONSTRAINT_FILE}" if constraint.exists() else "rules: only the listed combinations"
     return ImportSummary(meta.name, rows.height, rows.height, {}, summary_origin, (log_note, rule_note))
 
 
@@ -99,7 +99,7 @@ def read_aes(path: Path) -> pl.DataFrame:
     for column in ("template", *PARTS):
         refuse_rows(rows, pl.col(column) < 0, column, "a number from 0 is expected", path, first_row)
     refuse_rows(rows, ~pl.col("ctr").is_between(0, 1), "ctr", "a rate in [0, 1] is expected", path, first_row)
-    twice = pl.struct("template", *PARTS).is_duplicated()
+    twice = ~pl.struct("template", *PARTS).is_first_distinct()
     refuse_rows(rows, twice, "id", "every combination is listed once; this one is listed again", path, first_row)
     return rows.with_row_index("row", offset=first_row).sort("template", *PARTS)
 

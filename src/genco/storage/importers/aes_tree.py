@@ -38,7 +38,7 @@ class TreeEdge:
 def read_tree(path: Path, num_templates: int, num_parts: int) -> tuple[TreeEdge, ...]:
     """Return the edges in the order of the file. Raises `DataError` naming line and value."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as text. {error}") from error
     edges: list[TreeEdge] = []
@@ -55,7 +55,8 @@ def read_tree(path: Path, num_templates: int, num_parts: int) -> tuple[TreeEdge,
         while branch and branch[-1][1] != rows:
             branch.pop()
         if not branch:
-            raise DataError(f"{path}, line {line + 1}: a part above with {rows} values is expected. Found none.")
+            rule = f"a part above with {rows} values is expected ({num_templates} is the table's number of templates)"
+            raise DataError(f"{path}, line {line + 1}: {rule}. Found none.")
         edges.append(TreeEdge(branch[-1][0], child, legal))
         branch.append((child, columns))
         line += 1 + rows
@@ -79,19 +80,23 @@ def legal_combinations(edges: tuple[TreeEdge, ...], template: int) -> NDArray[np
 def _header(path: Path, line: int, text: str, num_parts: int) -> tuple[int, int, int]:
     fields = [field.strip() for field in text.split(",")]
     letters = [chr(ord("a") + part) for part in range(num_parts)]
-    if len(fields) == 3 and fields[0] in letters and fields[1].isdigit() and fields[2].isdigit():
+    if len(fields) == 3 and fields[0] in letters and all(map(_is_count, fields[1:])):
         return letters.index(fields[0]), int(fields[1]), int(fields[2])
     rule = f"a header `part, values of its parent, values of the part` is expected, part {letters[0]} to {letters[-1]}"
     raise DataError(f"{path}, line {line + 1}: {rule}. Found {text!r}.")
 
 
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _matrix(path: Path, header: int, lines: list[str], rows: int, columns: int) -> NDArray[np.bool_]:
-    matrix = np.zeros((rows, columns), dtype=bool)
+    matrix: list[list[bool]] = []
     for row in range(rows):
         line = header + 1 + row
         found = lines[line] if line < len(lines) else "the end of the file"
         values = found.split()
         if len(values) != columns or not set(values) <= {"0", "1"}:
             raise DataError(f"{path}, line {line + 1}: {columns} values 0 or 1 are expected. Found {found!r}.")
-        matrix[row] = [value == "1" for value in values]
-    return matrix
+        matrix.append([value == "1" for value in values])
+    return np.array(matrix, dtype=bool).reshape(rows, columns)

@@ -69,20 +69,21 @@ class _Kept:
 def write_assets(
     rows: Sequence[AssetRow],
     profile: Profile,
-    name: str,
+    source: Path,
     origin: Mapping[str, str],
     notes: tuple[str, ...],
     out: Path,
     overwrite: bool,
 ) -> ImportSummary:
-    """Write the sound rows as a dataset folder without impressions. origin: source and citation.
+    """Write the sound rows of the file `source` as a dataset folder without impressions. origin: source and citation.
 
     Raises `DataError` that lists what is wrong where no product is left.
     """
     kept = _sound(rows, profile)
     _leave_out_incomplete(kept, profile)
     if not kept.elements:
-        raise DataError(f"{name}: at least one complete product is expected. {_listed(kept.errors)}")
+        raise DataError(f"{source}: at least one complete product is expected. {_listed(kept.errors)}")
+    name = source.stem
     slots = _slots(kept, profile)
     dropped = dict(kept.dropped)
     written = sum(map(len, kept.elements.values()))
@@ -233,5 +234,5 @@ def _status(row: AssetRow) -> str:
 
 
 def _listed(errors: Sequence[RowError], num: int = 5) -> str:
-    shown = "; ".join(map(str, errors[:num]))
+    shown = "; ".join(map(str, errors[:num])) or "no row"
     return f"Found none: {shown}{f'; and {len(errors) - num} more' if len(errors) > num else ''}."

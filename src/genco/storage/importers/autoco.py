@@ -75,7 +75,7 @@ def read_autoco(path: Path) -> pl.DataFrame:
     for feature in FEATURES:
         differs = pl.col(feature) != pl.col(feature).first().over("item")
         refuse_rows(rows, differs, feature, "one value per item is expected", path)
-    twice = pl.struct("item", *SLOTS).is_duplicated()
+    twice = ~pl.struct("item", *SLOTS).is_first_distinct()
     refuse_rows(rows, twice, "item", "every combination of an item is listed once; this one is listed again", path)
     return rows.sort("item", *SLOTS)
 

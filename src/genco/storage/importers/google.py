@@ -25,7 +25,7 @@ import polars as pl
 from genco.errors import ConfigError, DataError
 from genco.storage.importers.asset_profiles import PROFILES
 from genco.storage.importers.assets import AssetRow, write_assets
-from genco.storage.importers.source import find_file, first_line, scan_table
+from genco.storage.importers.source import find_file, first_line, names_found, scan_table, separator_hint
 from genco.storage.importers.summary import ImportSummary, refuse_num_impressions
 from genco.storage.toml_keys import unknown_value
 
@@ -65,7 +65,7 @@ def import_google(
     rows = [_row(number, path.stem, values) for number, values in enumerate(table.iter_rows(named=True), 1)]
     notes = (f"columns not imported: {', '.join(others)}",) if others else ()
     origin = {"source": ORIGIN, "citation": f"advertiser's report, {path.name}"}
-    return write_assets(rows, PROFILES[profile], path.stem, origin, notes, Path(out), overwrite)
+    return write_assets(rows, PROFILES[profile], path, origin, notes, Path(out), overwrite)
 
 
 def _read(path: Path) -> tuple[pl.DataFrame, list[str]]:
@@ -77,7 +77,8 @@ def _read(path: Path) -> tuple[pl.DataFrame, list[str]]:
     }
     if found["field"] is None or (found["text"] is None and found["url"] is None):
         needed = "a column of kinds (field_type) and one of texts (text) or addresses (url)"
-        raise DataError(f"{path}: {needed} are expected. Found {', '.join(given)}.")
+        hint = separator_hint([name.lower().replace(" ", "_") for name in given], ("field_type",))
+        raise DataError(f"{path}: {needed} are expected. Found {names_found(given)}.{hint}")
     columns = {ours: pl.lit("") if name is None else pl.col(name).fill_null("") for ours, name in found.items()}
     try:
         table = lazy.select(**columns).collect()

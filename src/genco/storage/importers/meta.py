@@ -44,13 +44,14 @@ def import_meta(
         ignored.update({name: len(value) if isinstance(value, list) else 1 for name, value in others.items()})
     notes = tuple(f"not imported: {count:,} of {name}" for name, count in sorted(ignored.items()))
     origin = {"source": ORIGIN, "citation": f"advertiser's feed, {path.name}"}
-    return write_assets(rows, META_DYNAMIC_CREATIVE, path.stem, origin, notes, Path(out), overwrite)
+    return write_assets(rows, META_DYNAMIC_CREATIVE, path, origin, notes, Path(out), overwrite)
 
 
 def _specs(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Product and spec of every ad."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        json.dumps(found, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: a JSON file is expected. {error}") from error
     ads = found if isinstance(found, list) else [found]
@@ -63,7 +64,8 @@ def _specs(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             raise DataError(
                 f"{path}, ad {number}: an object with one of {', '.join(FIELDS)} is expected. Found {_short(ad)}."
             )
-        product = str(ad.get("id") or ad.get("name") or (path.stem if len(ads) == 1 else f"{path.stem}-{number}"))
+        named = _name(ad.get("id")) or _name(ad.get("name"))
+        product = named or (path.stem if len(ads) == 1 else f"{path.stem}-{number}")
         if product in seen:
             raise DataError(f"{path}, ad {number}: an id that no earlier ad has is expected. Found {product!r}.")
         seen.add(product)
@@ -86,13 +88,18 @@ def _content(name: str, entry: Any) -> tuple[str, str]:
     if not isinstance(entry, Mapping):
         return "", ""
     if name == "images":
-        known = str(entry.get("hash") or entry.get("url") or "")
-        return known, str(entry.get("url") or known)
+        known = _name(entry.get("hash")) or _name(entry.get("url"))
+        return known, _name(entry.get("url")) or known
     if name == "videos":
-        known = str(entry.get("video_id") or "")
-        return known, str(entry.get("thumbnail_url") or known) if known else ""
+        known = _name(entry.get("video_id"))
+        return known, (_name(entry.get("thumbnail_url")) or known) if known else ""
     text = entry.get("text")
     return (text, "") if isinstance(text, str) else ("", "")
+
+
+def _name(value: Any) -> str:
+    """A text or whole number as a name, "" for anything else."""
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 def _short(value: Any) -> str:

@@ -41,6 +41,7 @@ _LOG_TYPES = {
     **dict.fromkeys(_USER, pl.String()),
 }
 CONTEXT = ("position", *_USER)
+POSITIONS = (1, 2, 3)
 
 
 def import_obd(
@@ -86,7 +87,7 @@ def _items(path: Path) -> pl.DataFrame:
     others = {name: pl.String() for name in features if name not in _ITEM_TYPES}
     items = read_table(path, {**_ITEM_TYPES, **others})
     refuse_rows(items, pl.col("item_id").is_null(), "item_id", "a value is expected", path)
-    refuse_rows(items, pl.col("item_id").is_duplicated(), "item_id", "every item is listed once", path)
+    refuse_rows(items, ~pl.col("item_id").is_first_distinct(), "item_id", "every item is listed once", path)
     infinite = ~pl.col("item_feature_0").is_finite()
     refuse_rows(items, infinite, "item_feature_0", "a finite number is expected", path)
     none = pl.lit(None, dtype=pl.String)
@@ -121,6 +122,7 @@ def _check(rows: pl.DataFrame, known: pl.Series, path: Path, first_row: int) -> 
         refuse_rows(rows, pl.col(column).is_null(), column, "a value is expected", path, first_row)
     unknown = ~_element_id().is_in(known)
     refuse_rows(rows, unknown, "item_id", f"an item of {ITEM_FILE} is expected", path, first_row)
+    refuse_rows(rows, ~pl.col("position").is_in(POSITIONS), "position", "1, 2 or 3 is expected", path, first_row)
     refuse_rows(rows, ~pl.col("click").is_in([0, 1]), "click", "0 or 1 is expected", path, first_row)
     propensity = pl.col("propensity_score")
     outside = propensity.is_nan() | (propensity <= 0) | (propensity > 1)

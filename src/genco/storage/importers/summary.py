@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from genco.errors import ConfigError
 
+SHOWN_LETTERS = 80
+
 
 @dataclass(frozen=True)
 class RowError:
@@ -18,7 +20,8 @@ class RowError:
 
     def __str__(self) -> str:
         where = f"row {self.row}, " if self.row else ""
-        return f"{where}{self.field}: {self.rule}; found {self.value!r}"
+        value = self.value if len(self.value) <= SHOWN_LETTERS else f"{self.value[:SHOWN_LETTERS]}..."
+        return f"{where}{self.field}: {self.rule}; found {value!r}"
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ CITATION = (
     "U.S. media. Scientific Data 8, 195 (2021)."
 )
 FLAGGED_WEEKS = (201326, 201402)
+MOST = 10**12
 SLOTS = (Slot("headline", "headline"), Slot("image", "image"))
 _TYPES = {
     "clickability_test_id": pl.String(),
@@ -66,7 +67,9 @@ def import_upworthy(
     rows = _read(path)
     kept, dropped = _drop(rows, keep_flagged)
     if not kept.height:
-        raise DataError(f"{path}: at least one usable row is expected. Found {rows.height} rows, dropped {dropped}.")
+        counts = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items() if count)
+        found = f"{rows.height:,} rows{f', all dropped: {counts}' if counts else ''}"
+        raise DataError(f"{path}: at least one usable row is expected. Found {found}.")
     packages = _merge(kept)
     dropped["merged_same_headline_and_image"] = kept.height - packages.height
     notes = _notes(packages, dropped, keep_flagged)
@@ -94,8 +97,16 @@ def _read(path: Path) -> pl.DataFrame:
     rows = read_table(path, _TYPES, optional={"created_at": pl.String()})
     for column in ("clickability_test_id", "impressions", "clicks", "test_week"):
         refuse_rows(rows, pl.col(column).is_null(), column, "a value is expected", path)
+    refuse_rows(
+        rows,
+        pl.col("clickability_test_id").str.strip_chars() == "",
+        "clickability_test_id",
+        "a value is expected",
+        path,
+    )
     for column in ("impressions", "clicks"):
         refuse_rows(rows, pl.col(column) < 0, column, "counts should not be negative", path)
+        refuse_rows(rows, pl.col(column) > MOST, column, f"a count of at most {MOST:,} is expected", path)
     too_many = "clicks should not exceed the row's impressions"
     refuse_rows(rows, pl.col("clicks") > pl.col("impressions"), "clicks", too_many, path)
     week = pl.col("test_week") % 100
