@@ -210,11 +210,12 @@ def settled(
     batch: int = 5_000,
     limits: ActorLimits | None = None,
     rate_of: str = CLICKS,
+    only: ColumnElement[bool] | None = None,
 ) -> Iterator[Joined]:
     """Settled decisions with start <= decided_at < stop that were shown, in order of time.
 
     `stop` should lie a reward window back, or events may still come. limits: where not given, every decision counts ·
-    rate_of: the events that are a reward, `num_clicks` or `num_conversions`.
+    rate_of: the events that are a reward, `num_clicks` or `num_conversions` · only: of `decisions`, which to read.
     """
     in_time = and_(events.c.event_id == decisions.c.event_id, events.c.late == false())
     shown = or_(decisions.c.activated == true(), any_of(events.c.kind.in_(SHOWN)) > 0)
@@ -228,7 +229,7 @@ def settled(
             (true() if limits is None else limits.counts()).label("counts"),
         )
         .select_from(decisions.outerjoin(events, in_time))
-        .where(decisions.c.decided_at >= start, decisions.c.decided_at < stop)
+        .where(decisions.c.decided_at >= start, decisions.c.decided_at < stop, true() if only is None else only)
         .group_by(decisions.c.event_id)
         .having(shown)
         .order_by(decisions.c.decided_at, decisions.c.event_id)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, func, not_, select
 
 from genco.errors import GencoError, SupportError
 from genco.evaluation.ope import IPS, SNIPS
@@ -23,6 +23,7 @@ from genco.serving.tables import decisions
 LEARNED = "the version may have learned from these rows, so it looks better than it is"
 ROUNDING = 1e-9
 LOOKED_THROUGH = 10
+PAGE = 10_000
 NOT_SERVABLE = "no logged product has a legal combination"
 
 
@@ -48,28 +49,32 @@ class VersionValue:
 
 def recent_decisions(connection: Connection, until: int, num: int, rate_of: str) -> tuple[list[Joined], int]:
     """The last `num` or so decisions by a model, decided before `until`, that were shown and whose propensity is known,
-    with a free choice, and how many others by a model were made in that time. Where free choices are rare, no more than
-    `LOOKED_THROUGH` decisions for each wanted are looked through.
+    with a free choice, and how many others by a model were made in that time, shown or not. Where free choices are
+    rare, no more than `LOOKED_THROUGH` decisions for each wanted are looked through. Read a page at a time, for no
+    statement may take longer than a request waits.
 
     No free choice has who pins, excludes or brings along candidates: other versions would have had to obey that
     request. Rows from before the store noted that are not known to be free, and left out too. The holdout's and failed
     choices do not count either, for no model chose them. rate_of: the events that are a reward.
     """
-    made = decisions.c
-    latest = select(made.decided_at).where(made.decided_at < until, made.policy == MODEL)
-    latest = latest.order_by(made.decided_at.desc()).limit(1)
-    reach = connection.execute(latest.offset(LOOKED_THROUGH * num)).scalar() or 0
-    free = latest.where(made.decided_at >= reach, made.narrowed.is_(False), made.candidates.is_(None))
-    start = connection.execute(free.offset(num)).scalar() or reach
-    found: list[Joined] = []
-    left_out = 0
-    for row in settled(connection, start, until, rate_of=rate_of):
-        if row.policy == MODEL:
-            if row.propensity is not None and row.candidates is None and row.narrowed is False:
-                found.append(row)
-            else:
-                left_out += 1
-    return found, left_out
+    made, page = decisions.c, min(PAGE, num)
+    free = and_(made.narrowed.is_(False), made.candidates.is_(None), made.propensity.is_not(None))
+    pages: list[list[Joined]] = []
+    missing, left_out, stop = num, 0, until
+    for _ in range(0, LOOKED_THROUGH * num, page):
+        before = select(made.decided_at).where(made.decided_at < stop, made.policy == MODEL)
+        start = connection.execute(before.order_by(made.decided_at.desc()).offset(page - 1).limit(1)).scalar() or 0
+        rows = list(settled(connection, start, stop, rate_of=rate_of, only=and_(made.policy == MODEL, free)))
+        if len(rows) >= missing:
+            rows = rows[-missing:]
+            start = rows[0].decided_at
+        pages.append(rows)
+        others = select(func.count()).where(made.decided_at >= start, made.decided_at < stop, made.policy == MODEL)
+        left_out += connection.execute(others.where(not_(free))).scalar_one()
+        missing, stop = missing - len(rows), start
+        if not missing or not start:
+            break
+    return [row for rows in reversed(pages) for row in rows], left_out
 
 
 def version_value(optimizer: Optimizer, rows: list[Joined], learned_to: int) -> VersionValue:
