@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import polars as pl
+
+from genco.data.catalogue import APPROVED, PENDING
 from genco.storage.dataset import Dataset
 from genco.studio.catalogue_index import CatalogueIndex
 
@@ -35,3 +39,18 @@ def test_search_reads_ids_columns_and_texts_in_any_case(card: Dataset) -> None:
     brand = str(catalogue.products["brand"][0])
     assert index.find_products(brand)[0]
     assert not index.find_products("nothing like it").any() and index.find_products("[").sum() == 0
+
+
+def test_words_of_elements_are_kept_while_the_catalogue_grows_or_changes_status(card: Dataset) -> None:
+    def words(index: CatalogueIndex) -> pl.Series:
+        return index._element_words
+
+    catalogue = card.catalogue
+    part = replace(catalogue, elements=catalogue.elements.head(10))
+    grown = CatalogueIndex(part).prepare().on(catalogue)
+    assert words(grown).equals(words(CatalogueIndex(catalogue)))
+    status = catalogue.under(catalogue.elements["status"].replace(APPROVED, PENDING), catalogue.rules)
+    assert "_element_words" in vars(grown.on(status))
+    other = replace(catalogue, elements=catalogue.elements.reverse())
+    assert words(grown.on(other)).equals(words(CatalogueIndex(other)))
+    assert "_element_words" not in vars(CatalogueIndex(part).on(catalogue)), "not made before anybody searched"

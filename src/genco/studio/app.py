@@ -79,6 +79,7 @@ class StudioSurface:
 
     def start(self) -> None:
         """Begin to count and to judge; say where the studio is, and how the first admin gets in."""
+        self.studio.prepared()
         self.studio.tally.start()
         self.studio.labels.start()
         if list_users(self.studio.service.engine):

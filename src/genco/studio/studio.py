@@ -19,12 +19,20 @@ class Studio:
         self.service, self.pictures = service, pictures
         self.attempts, self.links = Attempts(), Links()
         self.tally = Tally(service)
-        self.labels = JudgedLabels(self.view, service.clock.now)
+        self.labels = JudgedLabels(self.prepared, service.clock.now)
         self._index: CatalogueIndex | None = None
 
     def view(self) -> View:
         """The model that is served now, and what was counted last."""
         optimizer, index = self.service.model.optimizer, self._index
-        if index is None or index.catalogue is not optimizer.catalogue:
+        if index is None:
             index = self._index = CatalogueIndex(optimizer.catalogue)
+        elif index.catalogue is not optimizer.catalogue:
+            index = self._index = index.on(optimizer.catalogue)
         return View(optimizer, index, self.tally.counts_on(optimizer.catalogue), self.service.live.version.root)
+
+    def prepared(self) -> View:
+        """The same, with everything made that the next reader would wait for."""
+        view = self.view()
+        view.index.prepare()
+        return view

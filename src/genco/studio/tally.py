@@ -1,4 +1,6 @@
-"""Counts of what was shown and clicked, kept in memory beside the log: pages read them instead of the log itself.
+"""Counts of what was shown and rewarded, kept in memory beside the log: pages read them instead of the log itself.
+
+A click is what the run that is served learns: a click, or for a run on conversions a decision with a conversion.
 
 A decision's outcome may change until its reward window is over. So counts of settled decisions are kept, and those of
 the last window are read again at every refresh. `Counts` are immutable: a page sees one state of the log.
@@ -20,7 +22,7 @@ from sqlalchemy import Connection, and_, case, false, func, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from genco.data.catalogue import Catalogue
-from genco.serving.joiner import CLICK, SHOWN
+from genco.serving.joiner import CLICK, CLICKS, CONVERSION, CONVERSIONS, SHOWN
 from genco.serving.service import Service
 from genco.serving.tables import decisions, events
 
@@ -63,7 +65,7 @@ class Counts:
     component, and by slot left empty or showing an element that the catalogue lacks · flows: by start of the period and
     policy · products_unknown: [2] of products that the catalogue lacks, left out of `element`, `empty` and `unknown` ·
     combination: [2, n] of the first n `combinations`, each a product row and JSON text; what came after
-    `MAX_COMBINATIONS` others is not in it.
+    `MAX_COMBINATIONS` others is not in it · rate_of: the events that count as a click, those whose rate the run learns.
     """
 
     until: int
@@ -75,9 +77,10 @@ class Counts:
     flows: dict[tuple[int, str], Flow]
     combination: Whole
     combinations: list[tuple[int, str]]
+    rate_of: str
 
     @classmethod
-    def nothing(cls, catalogue: Catalogue) -> Counts:
+    def nothing(cls, catalogue: Catalogue, rate_of: str = CLICKS) -> Counts:
         slots = np.zeros((2, catalogue.num_slots), dtype=np.int64)
         return cls(
             0,
@@ -89,6 +92,7 @@ class Counts:
             {},
             np.zeros((2, 0), dtype=np.int64),
             [],
+            rate_of,
         )
 
     def copy(self) -> Counts:
@@ -102,6 +106,7 @@ class Counts:
             dict(self.flows),
             self.combination.copy(),
             self.combinations,
+            self.rate_of,
         )
 
     def on(self, catalogue: Catalogue) -> Counts:
@@ -163,7 +168,10 @@ class Tally:
     def counts_on(self, catalogue: Catalogue) -> Counts:
         """What was counted last, for pages that read `catalogue`; nothing where another run is served meanwhile."""
         is_same = self._service.live.version.root == self._root
-        return self.counts.on(catalogue) if is_same else Counts.nothing(catalogue)
+        return self.counts.on(catalogue) if is_same else self._nothing(catalogue)
+
+    def _nothing(self, catalogue: Catalogue) -> Counts:
+        return Counts.nothing(catalogue, self._service.model.optimizer.meta.reward)
 
     def start(self) -> None:
         self._thread.start()
@@ -184,13 +192,13 @@ class Tally:
         now = service.clock.now()
         settled_to = now - service.config.reward_window_us - SETTLE_US
         with service.engine.connect() as connection:
-            for rows, reached in _chunks(connection, self._settled.until, settled_to):
+            for rows, reached in _chunks(connection, self._settled.until, settled_to, self._settled.rate_of):
                 self._settled = self._added(self._settled, rows, reached)
                 if self._stop.is_set():
                     return self.counts
             self._settled = _rolled_up(self._settled, now)
             found = self._settled
-            for rows, reached in _chunks(connection, self._settled.until, now):
+            for rows, reached in _chunks(connection, self._settled.until, now, self._settled.rate_of):
                 found = self._added(found, rows, reached)
         self.counts, self.is_complete = found, True
         return found
@@ -210,7 +218,7 @@ class Tally:
         self._root = self._service.live.version.root
         catalogue = self._service.model.catalogue
         self._catalogue = catalogue
-        self._settled = Counts.nothing(catalogue)
+        self._settled = self._nothing(catalogue)
         self._rows, self._places = {}, {}
         self.counts = self._settled
         self.is_complete = False
@@ -278,26 +286,29 @@ def _rolled_up(counts: Counts, now: int) -> Counts:
     return replace(counts, flows=flows)
 
 
-def _chunks(connection: Connection, start: int, stop: int) -> Iterator[tuple[list[ShownDecision], int]]:
+def _chunks(connection: Connection, start: int, stop: int, rate_of: str) -> Iterator[tuple[list[ShownDecision], int]]:
     """Shown decisions with start <= decided_at < stop in order of time, about `CHUNK` at once, at least one chunk, each
     with the time it reaches to."""
     while True:
         bound = select(decisions.c.decided_at).where(decisions.c.decided_at >= start, decisions.c.decided_at < stop)
         last = connection.execute(bound.order_by(decisions.c.decided_at).offset(CHUNK).limit(1)).scalar()
         reached = max(start, stop) if last is None or last <= start else last
-        yield _shown(connection, start, reached), reached
+        yield _shown(connection, start, reached, rate_of), reached
         if reached >= stop:
             return
         start = reached
 
 
-def _shown(connection: Connection, start: int, stop: int) -> list[ShownDecision]:
+def _shown(connection: Connection, start: int, stop: int, rate_of: str) -> list[ShownDecision]:
+    clicked = events.c.kind == CLICK
+    if rate_of == CONVERSIONS:  # one that takes money back is none, as in `joiner.worth`
+        clicked = and_(events.c.kind == CONVERSION, events.c.value >= 0)
     inside = and_(decisions.c.decided_at >= start, decisions.c.decided_at < stop)
     by_decision = (
         select(
             events.c.event_id,
             func.max(case((events.c.kind.in_(SHOWN), 1), else_=0)).label("shown"),
-            func.max(case((events.c.kind == CLICK, 1), else_=0)).label("clicked"),
+            func.max(case((clicked, 1), else_=0)).label("clicked"),
         )
         .select_from(events.join(decisions, decisions.c.event_id == events.c.event_id))
         .where(inside, events.c.late == false())

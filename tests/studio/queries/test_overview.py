@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from genco.serving.joiner import CLICKS
 from genco.studio.queries.overview import MAX_POINTS, Lift, _points, lift
 from genco.studio.tally import HOUR, SECOND, Counts, Flow
 
@@ -14,7 +15,7 @@ NONE = np.zeros((2, 1), dtype=np.int64)
 
 
 def counts(flows: dict[tuple[int, str], Flow], until: int) -> Counts:
-    return Counts(until, NONE, NONE, NONE, NONE, NONE[:, 0], flows, NONE, [])
+    return Counts(until, NONE, NONE, NONE, NONE, NONE[:, 0], flows, NONE, [], CLICKS)
 
 
 def test_the_lift_and_its_interval_by_hand() -> None:

@@ -53,9 +53,11 @@ class Part:
 @dataclass(frozen=True)
 class Combinations:
     """listed + others + rare + gone = total. is_known: whether the catalogue has the product asked for · listed: on
-    this page · others: on other pages · rare: not counted one by one · gone: of products the catalogue lacks."""
+    this page · others: on other pages · rare: not counted one by one · gone: of products the catalogue lacks ·
+    rate_of: the events that clicks and rates are of."""
 
     until: int
+    rate_of: str
     product_id: str
     is_known: bool
     sort: str
@@ -86,6 +88,7 @@ def combinations(studio: Studio, product_id: str, sort: str, descending: bool, p
     all_rows, listed = _part(counts, rows), _part(counts, shown)
     return Combinations(
         until=counts.until,
+        rate_of=counts.rate_of,
         product_id=product_id,
         is_known=not product_id or product is not None,
         sort=sort,

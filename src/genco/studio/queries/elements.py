@@ -46,9 +46,10 @@ class Elements:
     """product_id, search, component, status, label, sort, descending: as asked · impressions, clicks: shown decisions
     of products of the catalogue · labels: elements of each label that the other filters let through, and how many are
     not judged yet · judged_at: the filter's labels are as of then or later, None = the first round is not over ·
-    totals: by component."""
+    totals: by component · rate_of: the events that clicks and rates are of."""
 
     until: int
+    rate_of: str
     product_id: str
     search: str
     component: str
@@ -95,6 +96,7 @@ def elements(
     shown = rows[place.first : place.first + place.size].astype(np.int32)
     return Elements(
         until=counts.until,
+        rate_of=counts.rate_of,
         product_id=product_id,
         search=search,
         component=component,
@@ -142,27 +144,26 @@ def _chosen(index: CatalogueIndex, product_id: str, search: str, component: str,
 
 
 def _totals(catalogue: Catalogue, counts: Counts, chosen: NDArray[np.int32]) -> tuple[Total, ...]:
-    component = catalogue.element_component
-    num_parts = len(catalogue.components)
+    component, num_parts = catalogue.element_component, len(catalogue.components)
 
-    def by_part(rows: NDArray[np.int32] | None, values: NDArray[np.int64] | None) -> NDArray[np.int64]:
-        parts = component if rows is None else component[rows]
-        weights = values if rows is None or values is None else values[rows]
-        known = parts >= 0
-        found = np.bincount(parts[known], None if weights is None else weights[known], num_parts)
-        return found.astype(np.int64)
+    def by_part(rows: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Elements, impressions and clicks [3, component] of element rows."""
+        parts = component[rows]
+        sums = [np.bincount(parts, None if of is None else of[rows], num_parts) for of in (None, *counts.element)]
+        return np.array(sums).astype(np.int64)
 
-    num_all, num_found = by_part(None, None), by_part(chosen, None)
-    everything = [by_part(None, counts.element[i]) for i in (0, 1)]
-    found = [by_part(chosen, counts.element[i]) for i in (0, 1)]
+    shown_by_slots = np.flatnonzero(component >= 0)
+    everything = by_part(shown_by_slots)
+    found = everything if len(chosen) == len(shown_by_slots) else by_part(chosen)
+    rest = everything - found
     return tuple(
         Total(
             component=name,
             num_slots=len(slots),
-            num_found=int(num_found[part]),
-            num_rest=int(num_all[part] - num_found[part]),
-            found=(int(found[0][part]), int(found[1][part])),
-            rest=(int(everything[0][part] - found[0][part]), int(everything[1][part] - found[1][part])),
+            num_found=int(found[0, part]),
+            num_rest=int(rest[0, part]),
+            found=(int(found[1, part]), int(found[2, part])),
+            rest=(int(rest[1, part]), int(rest[2, part])),
             empty=_over(counts.empty, slots),
             gone=_over(counts.unknown, slots),
         )

@@ -56,10 +56,12 @@ class Interactions:
     """One product in one context.
 
     heat: effects in logits, None = forbidden · shown: impressions by row and column of the heat map · slots: what is
-    drawn, "" = nothing · nothing: why there is nothing to say, "" where there is.
+    drawn, "" = nothing · nothing: why there is nothing to say, "" where there is · rate_of: the events that
+    clicks are of.
     """
 
     until: int
+    rate_of: str
     product: ProductRow
     context: tuple[ContextColumn, ...]
     slot_pairs: tuple[SlotPair, ...]
@@ -92,6 +94,7 @@ def interactions(studio: Studio, product_id: str, context: Mapping[str, str], sl
     drawn = "" if heat is None else _value(view, heat)
     return Interactions(
         until=view.counts.until,
+        rate_of=view.counts.rate_of,
         product=product_row(view.index, view.counts, row),
         context=context_columns(optimizer, context),
         slot_pairs=choices,

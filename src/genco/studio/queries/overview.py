@@ -53,10 +53,12 @@ class Overview:
 
     until: decisions before this time are counted · is_complete: False while the log is read for the first time ·
     exploration: share of the model's impressions whose combination had a propensity below one half · spread: over how
-    many combinations a request's traffic goes, exp of the mean -log propensity · period: microseconds of a point.
+    many combinations a request's traffic goes, exp of the mean -log propensity · period: microseconds of a point ·
+    rate_of: the events that clicks and rates are of.
     """
 
     until: int
+    rate_of: str
     is_complete: bool
     mode: str
     model_version: str
@@ -83,6 +85,7 @@ def overview(studio: Studio) -> Overview:
     period, points = _points(counts)
     return Overview(
         until=counts.until,
+        rate_of=counts.rate_of,
         is_complete=studio.tally.is_complete,
         mode=service.config.mode,
         model_version=model.version,

@@ -41,9 +41,11 @@ class ProductRow:
 
 @dataclass(frozen=True)
 class Products:
-    """search, state, sort, descending: as asked · states: products in each state among those found by `search`."""
+    """search, state, sort, descending: as asked · states: products in each state among those found by `search` ·
+    rate_of: the events that clicks and rates are of."""
 
     until: int
+    rate_of: str
     search: str
     state: str
     sort: str
@@ -73,6 +75,7 @@ def products(studio: Studio, search: str, state: str, sort: str, descending: boo
     shown = rows[place.first : place.first + place.size].tolist()
     return Products(
         counts.until,
+        counts.rate_of,
         search,
         state,
         sort,

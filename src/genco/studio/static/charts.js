@@ -26,11 +26,11 @@
         scales: { y: { range: function (_, low, high) { return [Math.min(low, 0), Math.max(high, 0.05)]; } } },
       };
     },
-    traffic: function (points) {
+    traffic: function (points, place) {
       return {
         data: [points.start, points.impressions, points.rate],
         series: [{}, { label: "impressions", scale: "n", stroke: colour("--edge"), fill: faded("--edge", 25), width: 1, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) },
-          { label: "click rate", scale: "rate", stroke: colour("--help"), width: 2, value: percent(2) }],
+          { label: place.dataset.rate, scale: "rate", stroke: colour("--help"), width: 2, value: percent(2) }],
         axes: [axis(), axis({ scale: "n", size: 58 }),
           axis({ scale: "rate", side: 1, size: 52, grid: { show: false }, values: function (_, all) { return all.map(function (v) { return (100 * v).toFixed(1) + "%"; }); } })],
         scales: { n: { range: function (_, low, high) { return [0, high * 1.05 || 1]; } }, rate: { range: function (_, low, high) { return [0, high * 1.15 || 1]; } } },
@@ -40,7 +40,7 @@
 
   function draw(place) {
     place.textContent = "";
-    var wanted = KINDS[place.dataset.chart](JSON.parse(place.dataset.points)), data = wanted.data;
+    var wanted = KINDS[place.dataset.chart](JSON.parse(place.dataset.points), place), data = wanted.data;
     delete wanted.data;
     wanted.width = place.clientWidth;
     wanted.height = 230;
