@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from genco.version import __version__
 
 if TYPE_CHECKING:
-    from genco.api import evaluate, load, open_dataset, policy_value, simulate, train, validate
+    from genco.api import evaluate, load, open_dataset, policy_value, products_left_out, simulate, train, validate
     from genco.data.catalogue import Catalogue, Slot
     from genco.data.rules import Allow, Block, Distinct, Forbid, Only, Pin
     from genco.errors import (
@@ -70,13 +70,23 @@ __all__ = [
     "load",
     "open_dataset",
     "policy_value",
+    "products_left_out",
     "simulate",
     "train",
     "validate",
 ]
 
 _HOMES = {
-    "genco.api": ("evaluate", "load", "open_dataset", "policy_value", "simulate", "train", "validate"),
+    "genco.api": (
+        "evaluate",
+        "load",
+        "open_dataset",
+        "policy_value",
+        "products_left_out",
+        "simulate",
+        "train",
+        "validate",
+    ),
     "genco.data.catalogue": ("Catalogue", "Slot"),
     "genco.data.rules": ("Allow", "Block", "Distinct", "Forbid", "Only", "Pin"),
     "genco.errors": (

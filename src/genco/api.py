@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genco.policies.optimizer import Optimizer, load
+from genco.storage.catalogue_checks import ELEMENTS_FILE
 from genco.storage.dataset import Dataset, open_dataset
-from genco.storage.validate import validate_dataset as validate
+from genco.storage.validate import validate_dataset
+from genco.storage.violation import Violation
 
 if TYPE_CHECKING:
     from genco.training.config import TrainConfig
 
-__all__ = ["evaluate", "load", "open_dataset", "policy_value", "simulate", "train", "validate"]
+__all__ = ["evaluate", "load", "open_dataset", "policy_value", "products_left_out", "simulate", "train", "validate"]
 
 Progress = Callable[[str, dict[str, float]], None]
 
@@ -38,6 +40,34 @@ def simulate(
             progress("simulate", {"rows": rows, "of": of})
 
     return open_dataset(simulate_to_folder(scenario, num_impressions, seed, out, counted, overwrite))
+
+
+def validate(path: str | Path, limit: int = 1000) -> list[Violation]:
+    """Everything that is wrong in a dataset folder: file, row, column, rule, value, message. Empty = it is sound.
+
+    Of each kind (column and rule) the first `limit` are listed; where there are more, a last entry without row counts
+    them. The log is streamed. Also wrong: a catalogue that leaves no product a legal combination. One that leaves some
+    products without is sound: see `products_left_out`.
+    """
+    found = validate_dataset(path, limit)
+    if found:
+        return found
+    closed, num_products = products_left_out(path), open_dataset(path).catalogue.num_products
+    if len(closed) < num_products:
+        return []
+    message = f"{Path(path)}: a product with a legal combination is expected. Found none of {num_products:,}."
+    first = f" The first reason: {closed[0]}" if closed else ""
+    return [Violation(str(Path(path) / ELEMENTS_FILE), None, "", "no_legal_combination", "none", message + first)]
+
+
+def products_left_out(dataset: Dataset | str | Path) -> list[str]:
+    """Products that training leaves out as they have no legal combination: one message each, with id and reason.
+
+    The reason is a required slot without approved element, or the rules. Raises `DataError` if the catalogue is broken.
+    """
+    from genco.runtime.open_products import open_products
+
+    return open_products(_opened(dataset).catalogue)[1]
 
 
 def train(

@@ -10,7 +10,7 @@ from subprocess import run as run_process
 
 import polars as pl
 import pytest
-from tests.kits.command_line import assert_refused, genco, quick_config
+from tests.kits.command_line import assert_refused, genco, genco_json, quick_config
 from tests.kits.small_dataset import part, spoil, write_small
 
 ELEMENTS = "catalogue/elements.parquet"
@@ -149,6 +149,49 @@ def test_a_minimum_share_of_no_element(data: Path, tmp_path: Path) -> None:
     result = genco("train", "--data", data, "--out", tmp_path / "run", "--config", file)
     assert_refused(result, "`minimum_share`", "'t9'")
     assert not (tmp_path / "run").exists()
+
+
+def _block(folder: Path, *elements: str) -> None:
+    """Add `block` rules."""
+    rules = [f'[[rules]]\nkind = "block"\nelement = "{name}"\n' for name in elements]
+    text = (folder / "dataset.toml").read_text().replace("rules = []\n", "")
+    (folder / "dataset.toml").write_text("\n".join([text, *rules]))
+
+
+@pytest.mark.parametrize(
+    "close", [lambda f: spoil(f / ELEMENTS, "status", 2, "pending"), lambda f: _block(f, "t3")], ids=["status", "rule"]
+)
+def test_a_product_with_nothing_to_show_is_left_out_and_said(close: Spoil, data: Path, tmp_path: Path) -> None:
+    close(data)
+    checked = genco("validate", data)
+    assert checked.exit_code == 0
+    assert "1 products have no legal combination; training leaves them out:\n  Product 'p2' has no" in checked.stdout
+    assert genco_json("validate", data)["products_without_legal_combination"] == 1
+    result = genco("train", "--data", data, "--out", tmp_path / "run", "--config", quick_config(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "left out, as they have no legal combination: 1 products\n    Product 'p2' has no" in result.stdout
+
+
+def test_no_product_with_anything_to_show(data: Path, tmp_path: Path) -> None:
+    _block(data, "t1", "t2", "t3")
+    result = genco("validate", data)
+    assert result.exit_code == 1
+    assert "Found none of 2. The first reason: Product 'p1' has no legal combination" in result.stdout
+    refused = genco("train", "--data", data, "--out", tmp_path / "run", "--config", quick_config(tmp_path))
+    assert_refused(refused, "No product", "Product 'p1'")
+    assert not (tmp_path / "run").exists()
+
+
+def test_minimum_shares_that_no_decision_can_keep(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[decision.minimum_share]\nt1 = 0.6\nt2 = 0.5\nt3 = 0.1")
+    result = genco("train", "--data", data, "--out", tmp_path / "run", "--config", file)
+    assert_refused(result, "`minimum_share`", "0.98 at most", "1.1 for product 'p1': 't1' = 0.6, 't2' = 0.5.")
+    assert not (tmp_path / "run").exists()
+    quick = quick_config(tmp_path).read_text()
+    file.write_text(f"{quick}[decision.minimum_share]\nt1 = 0.5\nt2 = 0.4\nt3 = 0.9")
+    result = genco("train", "--data", data, "--out", tmp_path / "run", "--config", file)
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:-4] + b"\xff\xfe\xfd\xfc", lambda b: b""])

@@ -38,6 +38,16 @@ def test_an_error_of_several_lines_is_one_line(monkeypatch: pytest.MonkeyPatch, 
     assert_refused(genco("validate", tmp_path), "first second")
 
 
+def test_ctrl_c_while_the_words_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.core import TyperGroup
+
+    def stop(*arguments: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TyperGroup, "parse_args", stop)
+    assert_refused(genco("--version"), "interrupted. Nothing was written.", code=130)
+
+
 def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from genco import api
 

@@ -68,7 +68,13 @@ def test_simulate_unknown_scenario(tmp_path: Path) -> None:
 
 
 def test_validate(data: Path) -> None:
-    assert genco_json("validate", data) == {"dataset": str(data), "valid": True, "violations": []}
+    assert genco_json("validate", data) == {
+        "dataset": str(data),
+        "valid": True,
+        "violations": [],
+        "products_without_legal_combination": 0,
+        "left_out": [],
+    }
     assert "no violations" in genco("validate", data).stdout
 
 

@@ -230,8 +230,8 @@ FOLDERS: list[tuple[str, Callable[[Path], Any], str]] = [
         lambda folder: ELEMENTS.with_columns(status=pl.lit("blocked")).write_parquet(
             folder / "catalogue/elements.parquet"
         ),
-        "elements.parquet, column 'status': every product needs an approved element of component 'title', as slot "
-        "'title' is required. Found none for product 'p1'",
+        "elements.parquet, column 'status': an approved element of component 'title' is expected for at least one "
+        "product, as slot 'title' is required. Found none",
     ),
 ]
 

@@ -60,12 +60,15 @@ def test_doubled_impression_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert limited[-1].value == "1 more"
 
 
-def test_products_without_elements_are_listed(tmp_path: Path) -> None:
+def test_a_slot_without_elements_for_any_product(tmp_path: Path) -> None:
     folder = write_small(tmp_path / "d")
     spoil(folder / "catalogue/elements.parquet", "status", 2, "pending")
+    assert validate_dataset(folder) == []
+    for row in (0, 1):
+        spoil(folder / "catalogue/elements.parquet", "status", row, "pending")
     (violation,) = validate_dataset(folder)
     assert violation.rule == "no_approved_element"
-    assert "slot 'title' is required. Found none for product 'p2'." in violation.message
+    assert "at least one product, as slot 'title' is required. Found none." in violation.message
 
 
 def test_a_status_that_is_missing_in_one_row(tmp_path: Path) -> None:

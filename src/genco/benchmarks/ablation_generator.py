@@ -16,12 +16,13 @@ from genco.objectives.policy_gradient import credited_loss, total_reward_loss
 from genco.policies.generative import GenerativePolicy, Request
 from genco.policies.optimizer import load
 from genco.rng import stream
+from genco.runtime.open_products import open_products
 from genco.simulator.reference import reference
 from genco.simulator.truth import truth_of
 from genco.simulator.world import World
 from genco.storage.dataset import open_dataset
 from genco.training.generator_loop import GeneratorTraining, GeneratorTrainingConfig, roll_out
-from genco.training.proposal_tables import open_products, proposal_tables
+from genco.training.proposal_tables import proposal_tables
 from genco.training.uncertainty import uncertainty_penalty
 
 REQUESTS, GROUP = 32, 16

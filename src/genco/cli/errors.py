@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +19,12 @@ class Interrupted(KeyboardInterrupt):
 class Commands(TyperGroup):
     """The verbs. Exit code 1 for wrong data or a wrong request, 130 for Ctrl-C; usage errors (2) are typer's own."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except KeyboardInterrupt as stop:
+            _interrupted(stop)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -29,10 +35,14 @@ class Commands(TyperGroup):
         except OSError as error:
             _end(f"genco: error: {_of_system(error)}", WRONG)
         except KeyboardInterrupt as stop:
-            _end(f"genco: interrupted. {_one_line(stop) or 'Nothing was written.'}", INTERRUPTED)
+            _interrupted(stop)
 
 
-def _end(message: str, code: int) -> None:
+def _interrupted(stop: KeyboardInterrupt) -> NoReturn:
+    _end(f"genco: interrupted. {_one_line(stop) or 'Nothing was written.'}", INTERRUPTED)
+
+
+def _end(message: str, code: int) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(code)
 

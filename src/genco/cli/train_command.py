@@ -58,7 +58,10 @@ def train(
         f"peak memory {measured['peak_rss_mib']:,.0f} MiB"
     ]
     if measured["products_without_legal_combination"]:
-        lines.append(f"  {measured['products_without_legal_combination']:,} products have no legal combination")
+        count = measured["products_without_legal_combination"]
+        lines.append(f"  left out, as they have no legal combination: {count:,} products")
+        lines += [f"    {reason}" for reason in measured.get("left_out", ())]
+        lines += [f"    and {count - shown:,} more"] if count > (shown := len(measured.get("left_out", ()))) else []
     if "warning" in measured.get("value", {}):
         lines.append(f"  warning: {measured['value']['warning']}")
     show({"run": str(out), **measured}, "\n".join(lines), json)

@@ -11,19 +11,36 @@ import typer
 from genco.cli.options import AsJson
 from genco.cli.output import show
 
+SHOWN_REASONS = 20
+
 
 def validate(
     data: Annotated[Path, typer.Argument(help="Dataset folder.", metavar="DIR")],
     limit: Annotated[int, typer.Option(min=1, help="Violations of each kind to list; the others are counted.")] = 1000,
     json: AsJson = False,
 ) -> None:
-    """List everything that is wrong in a dataset folder (file, row, column, rule, value). Never repairs."""
+    """List everything that is wrong in a dataset folder (file, row, column, rule, value). Never repairs.
+
+    Products that nothing can be shown for (no approved element for a required slot, or rules that leave nothing) are
+    not wrong: training leaves them out. They are counted and listed below.
+    """
     from genco import api
 
     found = api.validate(data, limit)
+    left_out = [] if found else api.products_left_out(data)
     lines = [violation.message for violation in found]
     lines.append(f"{data}: {len(found):,} violations" if found else f"{data}: no violations")
-    values = {"dataset": str(data), "valid": not found, "violations": [asdict(violation) for violation in found]}
+    if left_out:
+        lines.append(f"{len(left_out):,} products have no legal combination; training leaves them out:")
+        lines += [f"  {reason}" for reason in left_out[:SHOWN_REASONS]]
+        lines += [f"  and {len(left_out) - SHOWN_REASONS:,} more"] if len(left_out) > SHOWN_REASONS else []
+    values = {
+        "dataset": str(data),
+        "valid": not found,
+        "violations": [asdict(violation) for violation in found],
+        "products_without_legal_combination": None if found else len(left_out),
+        "left_out": left_out[:limit],
+    }
     show(values, "\n".join(lines), json)
     if found:
         raise typer.Exit(1)

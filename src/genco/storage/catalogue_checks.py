@@ -85,33 +85,19 @@ def rule_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = DATASET_F
                 yield Finding(where, "", "combination_size", expected, np.full(len(wrong), NO_ROW), wrong)
 
 
-def empty_slot_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = ELEMENTS_FILE) -> Iterator[Finding]:
-    """Required slots for which a product has no approved element. One finding per slot, all its products in it."""
-    for slot in meta.slots:
-        if not slot.required:
-            continue
-        component = catalogue.components.index(slot.component)
-        usable = catalogue.element_approved & (catalogue.element_component == component)
-        owner = catalogue.element_product[usable]
-        if (owner < 0).any():
-            continue
-        lacking = np.ones(catalogue.num_products, dtype=bool)
-        lacking[owner] = False
-        if lacking.any():
-            ids = catalogue.products["product_id"].filter(pl.Series(lacking))
-            expected = (
-                f"every product needs an approved element of component {slot.component!r}, as slot {slot.name!r} is "
-                f"required"
-            )
-            shown = [words(f"none for product {product_id!r}") for product_id in ids]
-            yield Finding(file, "status", "no_approved_element", expected, np.full(len(ids), NO_ROW), shown)
-
-
 def unusable_slot_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = ELEMENTS_FILE) -> Iterator[Finding]:
-    """Required slots for which no product at all has an approved element: the catalogue cannot be used."""
-    for found in empty_slot_findings(meta, catalogue, file):
-        if len(found) == catalogue.num_products:
-            yield found
+    """Required slots for which no product at all has an approved element: the catalogue cannot be used.
+
+    A product that lacks one for a while is no fault of the data: see `genco.products_left_out`.
+    """
+    for slot in meta.slots:
+        component = catalogue.components.index(slot.component)
+        if slot.required and not (catalogue.element_approved & (catalogue.element_component == component)).any():
+            expected = (
+                f"an approved element of component {slot.component!r} is expected for at least one product, as slot "
+                f"{slot.name!r} is required"
+            )
+            yield finding(file, "status", "no_approved_element", expected, words("none"))
 
 
 def _column_findings(table: pl.DataFrame, file: str, needed: Sequence[str], texts: Sequence[str]) -> Iterator[Finding]:

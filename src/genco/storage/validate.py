@@ -13,9 +13,9 @@ from genco.errors import DataError
 from genco.storage.catalogue_checks import (
     ELEMENTS_FILE,
     PRODUCTS_FILE,
-    empty_slot_findings,
     rule_findings,
     table_findings,
+    unusable_slot_findings,
 )
 from genco.storage.dataset import read_catalogue_tables
 from genco.storage.dataset_toml import DATASET_FILE, DatasetMeta, read_meta
@@ -98,7 +98,7 @@ def _check_catalogue(folder: Path, meta: DatasetMeta, report: _Report) -> Catalo
     products, elements = _distinct(products, "product_id"), _distinct(elements, "element_id")
     catalogue = Catalogue(meta.slots, products, elements, meta.rules)
     report.add(rule_findings(meta, catalogue, str(folder / DATASET_FILE)))
-    report.add(empty_slot_findings(meta, catalogue, names[1]))
+    report.add(unusable_slot_findings(meta, catalogue, names[1]))
     return catalogue
 
 

@@ -7,27 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genco.data.catalogue import EMPTY, Catalogue
-from genco.errors import RuleError
+from genco.data.catalogue import EMPTY
 from genco.models.generator import GeneratorConfig
 from genco.rng import stream
-from genco.runtime.legal_space import LegalSpace, RuleBook, legal_space
+from genco.runtime.legal_space import LegalSpace
 from genco.runtime.product_encoding import candidate_features, centred_latents, choose_landmarks
 from genco.runtime.refine import score
 from genco.runtime.reward_model import BoundRewardModel
 from genco.training.generator_loop import MaskOf, ProposalTables
-
-
-def open_products(catalogue: Catalogue) -> tuple[dict[int, LegalSpace], list[str]]:
-    """Legal space of every product, and one message for each product whose rules leave nothing."""
-    book = RuleBook(catalogue)
-    spaces, closed = {}, []
-    for product in range(catalogue.num_products):
-        try:
-            spaces[product] = legal_space(catalogue, product, book=book)
-        except RuleError as error:
-            closed.append(str(error))
-    return spaces, closed
 
 
 def proposal_tables(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,17 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from genco.data.catalogue import Catalogue
 from genco.data.splits import Split
-from genco.errors import CheckpointError, ConfigError, DataError, GencoError
+from genco.errors import CheckpointError, DataError, GencoError
 from genco.evaluation.evaluate import held_out_rows
 from genco.evaluation.held_out import HELD_OUT, rows_to_judge_on
 from genco.evaluation.held_out_figures import held_out_figures
 from genco.models.generator import CombinationGenerator
 from genco.policies.optimizer import optimizer_of
 from genco.rng import stream
+from genco.runtime.legal_space import LegalSpace
 from genco.runtime.model_arrays import generator_arrays, generator_from, reward_model_arrays
+from genco.runtime.open_products import open_products
 from genco.runtime.product_encoding import GeneratorWeights
 from genco.runtime.reward_model import BoundRewardModel
 from genco.storage.dataset import Dataset
@@ -43,7 +44,8 @@ from genco.storage.runs import HELD_OUT_FILE, RunFolder
 from genco.storage.text import text_encoder
 from genco.training.config import SplitConfig, TrainConfig
 from genco.training.generator_loop import GeneratorTraining
-from genco.training.proposal_tables import open_products, proposal_tables, rule_masks
+from genco.training.minimum_shares import require_minimum_shares
+from genco.training.proposal_tables import proposal_tables, rule_masks
 from genco.training.revenue import learn_value
 from genco.training.stage_two import StageTwo, fit_stage_two
 from genco.training.uncertainty import uncertainty_penalty
@@ -52,6 +54,7 @@ from genco.version import __version__
 
 Progress = Callable[[str, dict[str, float]], None]
 CHECKPOINT_EVERY = 25
+SHOWN_CLOSED = 5
 
 
 def train(
@@ -80,7 +83,11 @@ def train(
         progress("finished", {"seconds": 0.0})
         return earlier
     _require_generator(start_from, Path(out))
-    _require_elements(config.decision.minimum_share, dataset.catalogue)
+    spaces, closed = open_products(dataset.catalogue)
+    if not spaces:
+        first = f"The first reason: {closed[0]}" if closed else "It has no products."
+        raise DataError(f"No product of the catalogue has a legal combination. {first}")
+    require_minimum_shares(config.decision, dataset.catalogue)
     rates = rate_log(dataset)
     split = choose_split(rates, config.split, checked_times(rates))
     value = learn_value(dataset, rates, split)
@@ -88,7 +95,13 @@ def train(
     try:
         if value is not None:
             run.save_arrays("value", *value[0].to_arrays())
-        measured = _train_stages(run, rates, config, split, start_from, progress, started)
+        measured = _train_stages(run, rates, config, split, start_from, progress, spaces)
+        measured |= {
+            "products_without_legal_combination": len(closed),
+            "left_out": closed[:SHOWN_CLOSED],
+            "seconds": time.perf_counter() - started,
+            "peak_rss_mib": peak_rss_mib(),
+        }
         run.finish(measured if value is None else {**measured, "value": value[1]})
     except GencoError:
         if earlier is None:
@@ -116,15 +129,15 @@ def _train_stages(
     split: Split,
     start_from: str | Path | None,
     progress: Progress,
-    started: float,
+    spaces: dict[int, LegalSpace],
 ) -> dict[str, Any]:
-    """Both stages into `run`; returns what was measured. started: when, by `time.perf_counter`."""
+    """Both stages into `run`; returns what was measured. spaces: by product row, those that have one."""
     text = text_encoder(config.text, run.path.parent / ".genco-text-cache")
     stage_two = fit_stage_two(dataset, split, config.reward_model, text, config.seed, progress)
     _save_stage_two(run, stage_two)
     keep_catalogue(run, dataset.catalogue, dataset.meta)
     bound = bind(stage_two)
-    weights, curve, closed = train_generator(run, bound, stage_two, config, start_from, progress)
+    weights, curve = train_generator(run, bound, spaces, stage_two, config, start_from, progress)
     arrays, description = generator_arrays(weights)
     run.save_arrays("generator", arrays, description)
     run.write_json("curves.json", {"reward_model": list(stage_two.curve), "generator": curve})
@@ -134,9 +147,6 @@ def _train_stages(
         "torch_version": torch.__version__,
         "split_by": split.by,
         "split_cut": split.cut,
-        "products_without_legal_combination": len(closed),
-        "seconds": time.perf_counter() - started,
-        "peak_rss_mib": peak_rss_mib(),
         "impressions_per_second": stage_two.measured["rows_seen"] / max(stage_two.measured["seconds"], 1e-9),
         "reward_model": stage_two.measured,
     }
@@ -149,13 +159,6 @@ def _require_generator(start_from: str | Path | None, out: Path) -> None:
     if Path(start_from).resolve() == out.resolve():
         raise CheckpointError(f"The run to start from should not be the run to write. Found {str(out)!r} for both.")
     RunFolder.open(Path(start_from)).load_arrays("generator")
-
-
-def _require_elements(minimum_share: Mapping[str, float], catalogue: Catalogue) -> None:
-    """Raise `ConfigError` for a share of an element that the catalogue does not have."""
-    for element_id in minimum_share:
-        if element_id not in catalogue.element_rows:
-            raise ConfigError(f"Parameter `minimum_share` should name elements of the catalogue. Found {element_id!r}.")
 
 
 def bind(stage_two: StageTwo) -> BoundRewardModel:
@@ -190,15 +193,13 @@ def choose_split(dataset: Dataset, config: SplitConfig, times: NDArray[np.int64]
 def train_generator(
     run: RunFolder,
     bound: BoundRewardModel,
+    spaces: dict[int, LegalSpace],
     stage_two: StageTwo,
     config: TrainConfig,
     start_from: str | Path | None,
     progress: Progress,
-) -> tuple[GeneratorWeights, list[dict[str, float]], list[str]]:
-    """Stage 1 against the reward model; returns weights, learning curve, and why products were left out."""
-    spaces, closed = open_products(bound.catalogue)
-    if not spaces:
-        raise DataError(f"No product of the catalogue has a legal combination. The first reason: {closed[0]}")
+) -> tuple[GeneratorWeights, list[dict[str, float]]]:
+    """Stage 1 against the reward model on the products that have a legal space; returns weights and learning curve."""
     tables, products = proposal_tables(
         bound, spaces, stage_two.contexts, stage_two.context_share, config.generator, config.seed
     )
@@ -240,7 +241,7 @@ def train_generator(
         autoregressive=config.generator.autoregressive,
         credit=config.generator.credit,
     )
-    return weights, curve, closed
+    return weights, curve
 
 
 def _load_generator(generator: CombinationGenerator, run: RunFolder) -> None:
