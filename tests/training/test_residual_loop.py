@@ -11,6 +11,19 @@ from genco.models.additive import AdditiveModel
 from genco.training.residual_loop import fit_residual, residual_values
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+@pytest.mark.filterwarnings("error")
+def test_one_held_out_row_judges_nothing(rows: int) -> None:
+    bound = small_model(3)
+    tables = tables_of(bound)
+    log, judged = small_log(bound, 500), small_log(bound, rows)
+    theta = np.asarray(bound.model.theta)
+    model = AdditiveModel(bound.model.layout, tables, log, theta)
+    held_out = AdditiveModel(bound.model.layout, tables, judged, theta)
+    found = fit_residual(model, np.zeros(log.num_groups), held_out, tables, 0, max_epochs=1)
+    assert (found.residual, found.gain, found.error) == (None, 0.0, 0.0)
+
+
 def test_the_gain_is_that_of_the_served_logit() -> None:
     """logit = appeal + slope * (additive + residual) + intercept, with a slope far from 1."""
     bound = small_model(3)

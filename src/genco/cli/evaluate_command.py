@@ -49,7 +49,8 @@ def grouped(measures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def table(measures: Mapping[str, Any]) -> str:
-    """One line a figure, with its standard error or, where there is none, the reason."""
+    """One line a figure, with its standard error or, where there is none, the reason; a reason is told once."""
+    told: set[str] = set()
     lines = [f"{key.replace('_', ' ')}: {number(value)}" for key, value in measures.items() if "." not in key]
     groups = grouped(measures)
     for group in sorted(groups, key=lambda name: GROUPS.index(name) if name in GROUPS else len(GROUPS)):
@@ -59,6 +60,9 @@ def table(measures: Mapping[str, Any]) -> str:
             if name.endswith(("_reason", "_se")):
                 continue
             error, reason = figures.get(f"{name}_se"), figures.get(f"{name}_reason")
-            beside = f" ± {number(error)}" if error is not None else f"  ({reason})" if reason else ""
+            beside = f" ± {number(error)}" if error is not None else ""
+            if reason and error is None:
+                beside = "  (as above)" if reason in told else f"  ({reason})"
+                told.add(reason)
             lines.append(f"  {name:<28}{number(value):>10}{beside}")
     return "\n".join(lines)

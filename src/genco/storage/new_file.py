@@ -18,7 +18,9 @@ def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
     Raises `DataError` where `path` exists and is not to be overwritten, or is a folder.
     """
     if path.is_dir() or (path.exists() and not overwrite):
-        raise DataError(f"{path}: a file that does not exist yet is expected (or overwrite it). Found it in place.")
+        raise DataError(
+            f"{path}: a file that does not exist yet is expected (`overwrite` replaces it). Found it in place."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:

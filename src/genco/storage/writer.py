@@ -230,7 +230,9 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not overwrite:
-        raise DataError(f"{path}: a folder that does not exist yet is expected (or overwrite it). Found it in place.")
+        raise DataError(
+            f"{path}: a folder that does not exist yet is expected (`overwrite` replaces it). Found it in place."
+        )
     if not (path / DATASET_FILE).is_file():
         raise DataError(f"{path}: only a dataset folder is overwritten. Found no {DATASET_FILE} in it.")
 

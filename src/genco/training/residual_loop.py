@@ -132,14 +132,14 @@ def _gain(
     calibration: tuple[float, float],
     rows: NDArray[np.int64],
 ) -> tuple[float, float]:
-    """Held-out log-likelihood gained over the additive model, and its standard error."""
+    """Held-out log-likelihood gained over the additive model, and its standard error; 0 with fewer than two rows."""
+    if len(rows) < 2:
+        return 0.0, 0.0
     gains = []
     for start in range(0, len(rows), 4 * BATCH):
         part = _rows(model, appeal, tables, calibration, rows[start : start + 4 * BATCH])
         logit = part.offset + calibration[0] * net(part.latents, part.present, part.context).sum(1)
         before = part.reward * part.offset - part.trials * F.softplus(part.offset)
         gains.append(part.reward * logit - part.trials * F.softplus(logit) - before)
-    if not gains:
-        return 0.0, 0.0
     gain = torch.cat(gains).double()
     return float(gain.sum()), float(gain.std() * len(gain) ** 0.5)
