@@ -66,6 +66,18 @@ def test_a_product_of_very_many_elements_has_its_level_alone(monkeypatch) -> Non
     np.testing.assert_allclose(found, MODEL.curvature(APPEAL, np.arange(len(LOG)), 5.0))
 
 
+def test_a_product_that_becomes_crowded_part_by_part_has_its_level_alone(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(nuisance, "MAX_UNITS", 3)
+    combination, features, weight = np.arange(8).reshape(4, 2), np.arange(8.0).reshape(4, 2), np.arange(1.0, 5.0)
+    sums = UnitSums(np.full(9, True))
+    for row in (slice(0, 1), slice(1, 2), slice(2, 4)):  # two elements, then four, then a part that alone has four
+        assert not list(sums.add(np.zeros(4, dtype=int)[row], combination[row], features[row], weight[row]))
+    (found,) = sums.rest()
+    assert found.crowded and not len(found.elements)
+    np.testing.assert_allclose(found.own, [[10.0]])
+    np.testing.assert_allclose(found.cross, [weight @ features])
+
+
 def test_directions_tell_the_spread_of_confounded_effects() -> None:
     """Two slots always change together: element by element the spread would be counted twice or not at all."""
     rng = np.random.default_rng(0)

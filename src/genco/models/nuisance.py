@@ -23,17 +23,21 @@ class Units:
     """The level of one product and the elements with effects of their own that its rows show.
 
     elements: [unit] · cross: [1 + unit, weight] information they share with the weights, the level first · own:
-    [1 + unit, 1 + unit] their own.
+    [1 + unit, 1 + unit] their own · crowded: the product shows more than `MAX_UNITS`, so its level stands alone.
     """
 
     product: int
     elements: NDArray[np.int64]
     cross: Sums
     own: Sums
+    crowded: bool = False
 
     def __add__(self, other: Units) -> Units:
         """Sums of two parts of one product."""
         elements = np.union1d(self.elements, other.elements)
+        if self.crowded or other.crowded or len(elements) > MAX_UNITS:
+            cross, own = self.cross[:1] + other.cross[:1], self.own[:1, :1] + other.own[:1, :1]
+            return Units(self.product, elements[:0], cross, own, crowded=True)
         cross = np.zeros((1 + len(elements), self.cross.shape[1]))
         own = np.zeros((1 + len(elements), 1 + len(elements)))
         for part in (self, other):
@@ -87,14 +91,16 @@ class UnitSums:
         """The last product."""
         found, self._open = self._open, None
         if found is not None:
-            none = len(found.elements) > MAX_UNITS
-            yield Units(found.product, found.elements[:0], found.cross[:1], found.own[:1, :1]) if none else found
+            yield found
 
     def _sums(
         self, product: int, combination: Rows, features: NDArray[np.floating], weight: NDArray[np.floating]
     ) -> Units:
         elements = np.unique(combination)
         elements = elements[self._own_effect[elements]]
+        crowded = len(elements) > MAX_UNITS
+        if crowded:
+            elements, combination = elements[:0], combination[:, :0]
         shown = np.zeros((len(weight), 2 + len(elements)))  # the last column gathers what has no effect of its own
         self._column[elements] = 1 + np.arange(len(elements))
         for slot in range(combination.shape[1]):
@@ -104,4 +110,4 @@ class UnitSums:
         shown[:, 0] = 1.0
         weighted = (shown * weight[:, None]).T
         cross = np.asarray(weighted.astype(features.dtype) @ features, dtype=np.float64)
-        return Units(product, elements.astype(np.int64), cross, weighted @ shown)
+        return Units(product, elements.astype(np.int64), cross, weighted @ shown, crowded)
