@@ -113,7 +113,7 @@ class Reference:
         if row.kind in ("impression", "activation"):
             self.shown.add(row.event_id)
         elif row.kind in ("click", "reward"):
-            self.reward[row.event_id] = self.reward.get(row.event_id, 0.0) + row.value
+            self.reward[row.event_id] = min(1.0, self.reward.get(row.event_id, 0.0) + row.value)
         return "accepted"
 
     def learned(self) -> dict[str, float]:

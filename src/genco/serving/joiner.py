@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +30,7 @@ SHOWN = (IMPRESSION, ACTIVATION)
 CLICKS, CONVERSIONS = "num_clicks", "num_conversions"  # the events whose rate a run learns
 REWARDED = (CLICK, REWARD)
 ACCEPTED, DUPLICATE, LATE, REJECTED = "accepted", "duplicate", "late", "rejected"
+LARGEST_REVENUE = 1e12  # of one conversion: no sum of such overflows, which would stop learning and reports for good
 _CHUNK = 500
 
 
@@ -140,10 +140,10 @@ def ingest(
 def _verdict(row: EventRow, decided_at: int | None, known: bool, received_at: int, window_us: int) -> Verdict:
     if decided_at is None:
         return Verdict(REJECTED, "unknown_decision", f"No decision {row.event_id!r} is stored.")
-    if not math.isfinite(row.value) or (row.kind != CONVERSION and not 0 <= row.value <= 1):
-        return Verdict(
-            REJECTED, "value_out_of_range", f"The value of a {row.kind} should be from 0 to 1. Found {row.value}."
-        )
+    low, high = (-LARGEST_REVENUE, LARGEST_REVENUE) if row.kind == CONVERSION else (0, 1)
+    if not low <= row.value <= high:
+        message = f"The value of a {row.kind} should be from {low:g} to {high:g}. Found {row.value}."
+        return Verdict(REJECTED, "value_out_of_range", message)
     if known:
         return Verdict(DUPLICATE)
     return Verdict(LATE if received_at > decided_at + window_us else ACCEPTED)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from genco.serving.rollout import STAGES, Plan
 
@@ -45,6 +45,9 @@ class SlotCandidates(BaseModel):
     candidates: Annotated[list[Candidate], Field(min_length=1, max_length=10_000)]
 
 
+Named = TypeVar("Named", SlotCandidates, SlotElement)
+
+
 class DecideRequest(BaseModel):
     """Asks for one combination."""
 
@@ -66,6 +69,16 @@ class DecideRequest(BaseModel):
     timeout_ms: Annotated[float | None, Field(gt=0, le=60_000)] = None
     defer_activation: Annotated[bool, Field(description="false: it is shown at once, count it as shown.")] = True
     explain: Annotated[bool, Field(description="Answer `candidates` and `attribution` too.")] = False
+
+    @field_validator("slots", "baseline", "pinned")
+    @classmethod
+    def _once(cls, entries: list[Named]) -> list[Named]:
+        """A slot named twice would have the last one's say, silently."""
+        names = [entry.id if isinstance(entry, SlotCandidates) else entry.slot_id for entry in entries]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"each slot should be named once, found {twice!r} more often")
+        return entries
 
 
 class DecidedSlot(BaseModel):
@@ -141,10 +154,10 @@ class EventIn(BaseModel):
 
 
 class EventsIn(BaseModel):
-    """A batch of reports as JSON. Rows are checked one by one."""
+    """A batch of reports as JSON. Rows are checked one by one: each should be an EventIn."""
 
     model_config = _STRICT
-    events: Annotated[list[dict[str, Any]], Field(max_length=MOST_EVENTS)]
+    events: Annotated[list[Any], Field(max_length=MOST_EVENTS)]
 
 
 class EventResult(BaseModel):

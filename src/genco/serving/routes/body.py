@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from genco.serving.errors import ApiError
@@ -23,17 +23,21 @@ def service_of(request: Request) -> Service:
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body. Raises `ApiError` 413 above the configured size, without reading on."""
+    """The whole body. Raises `ApiError`: 413 above the configured size, without reading on; 400 where the caller went
+    away, which nobody reads but log and metrics."""
     limit = service_of(request).config.max_body_bytes
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise _too_large(limit)
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+    except ClientDisconnect as error:
+        raise ApiError(400, "body_cut_off", "The caller went away within the body.") from error
     return b"".join(parts)
 
 

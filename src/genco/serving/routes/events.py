@@ -32,13 +32,16 @@ async def events(request: Request) -> Response:
     service = service_of(request)
     key = await service.gate.require(request, "ingest")
     body = await read_body(request)
-    lines = request.headers.get("content-type", "").startswith(("application/x-ndjson", "application/jsonl"))
+    lines = request.headers.get("content-type", "").lower().startswith(("application/x-ndjson", "application/jsonl"))
     rows = _lines(body) if lines else parsed(EventsIn, body).events
     return answer(await report(service, key, [_row(service, row) for row in rows]))
 
 
 @router.post(
-    "/v1/events/{event_id}/reward", response_model=EventResult, tags=["events"], **described(RewardIn, 404, 413, 422)
+    "/v1/events/{event_id:path}/reward",
+    response_model=EventResult,
+    tags=["events"],
+    **described(RewardIn, 404, 413, 422),
 )
 async def reward(request: Request, event_id: str) -> Response:
     """Reward a decision, or one slot of it."""
@@ -48,7 +51,9 @@ async def reward(request: Request, event_id: str) -> Response:
     return answer(await report_one(service, key, {"event_id": event_id, "kind": REWARD, **given}))
 
 
-@router.post("/v1/events/{event_id}/activate", response_model=EventResult, tags=["events"], **described(None, 404, 422))
+@router.post(
+    "/v1/events/{event_id:path}/activate", response_model=EventResult, tags=["events"], **described(None, 404, 422)
+)
 async def activate(request: Request, event_id: str) -> Response:
     """Say that a decision was shown."""
     service = service_of(request)

@@ -86,7 +86,7 @@ async def rank_single_slot(request: Request) -> Response:
     )
 
 
-@router.post("/multislot/events/{event_id}/reward", status_code=204, **described(MultiSlotReward, 404, 413, 422))
+@router.post("/multislot/events/{event_id:path}/reward", status_code=204, **described(MultiSlotReward, 404, 413, 422))
 async def reward_multi_slot(request: Request, event_id: str) -> Response:
     """Reward slots of a decision."""
     service = service_of(request)
@@ -97,7 +97,7 @@ async def reward_multi_slot(request: Request, event_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/events/{event_id}/reward", status_code=204, **described(SingleSlotReward, 404, 413, 422))
+@router.post("/events/{event_id:path}/reward", status_code=204, **described(SingleSlotReward, 404, 413, 422))
 async def reward_single_slot(request: Request, event_id: str) -> Response:
     """Reward a decision."""
     service = service_of(request)
@@ -107,13 +107,13 @@ async def reward_single_slot(request: Request, event_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/multislot/events/{event_id}/activate", status_code=204, **described(None, 404, 422))
+@router.post("/multislot/events/{event_id:path}/activate", status_code=204, **described(None, 404, 422))
 async def activate_multi_slot(request: Request, event_id: str) -> Response:
     """Say that a decision was shown."""
     return await _activate(request, event_id)
 
 
-@router.post("/events/{event_id}/activate", status_code=204, **described(None, 404, 422))
+@router.post("/events/{event_id:path}/activate", status_code=204, **described(None, 404, 422))
 async def activate_single_slot(request: Request, event_id: str) -> Response:
     """Say that a decision was shown."""
     return await _activate(request, event_id)
