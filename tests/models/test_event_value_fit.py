@@ -22,6 +22,32 @@ def test_shrinkage_by_hand() -> None:
     assert fit.overall == pytest.approx(overall)
     np.testing.assert_allclose(fit.value[:2], [np.e**0.75 * overall**0.25, overall**0.25])
     assert np.isnan(fit.value[2])
+    # of the centre: 1 / (2 / (3/8 + (1/4) / 2)) = 1/4; of a product: 1/4 * 3/8 + (1/4)^2 * 1/4; of no event: 3/8 + 1/4
+    np.testing.assert_allclose(fit.log_sd[:2] ** 2, 7 / 64)
+    assert fit.overall_log_sd**2 == pytest.approx(5 / 8)
+
+
+def test_intervals_hold_the_value() -> None:
+    """200 products, 5 sales on average, ten logs: 95% of those that sold."""
+    held = []
+    for seed in range(10):
+        random = stream(seed, "intervals")
+        mean, sales = np.exp(random.normal(3.0, 0.5, 200)), random.poisson(5, 200)
+        product = np.repeat(np.arange(200), sales)
+        paid = mean[product] * np.exp(random.normal(-0.11, 0.47, len(product)))
+        fit = fit_values(product, np.ones(len(product)), paid, 200)
+        seen = sales > 0
+        held.append(np.mean(np.abs(np.log(fit.value / mean))[seen] < 1.96 * fit.log_sd[seen]))
+    assert 0.92 < np.mean(held) < 0.98
+
+
+def test_what_tells_no_scatter_has_no_interval() -> None:
+    once = fit_values(np.array([0, 1]), np.ones(2), np.array([2.0, 8.0]), 2)
+    unpaid = fit_values(np.array([0, 1, 1, 2, 2]), np.ones(5), np.array([0.0, 5.0, 7.0, 1.0, 2.0]), 3)
+    same = fit_values(np.array([0, 0, 1]), np.ones(3), np.full(3, 12.5), 2)
+    assert np.isnan(once.log_sd).all() and np.isnan(once.overall_log_sd)
+    assert np.isnan(unpaid.log_sd).tolist() == [True, False, False]
+    assert same.log_sd.tolist() == [0.0, 0.0] and same.overall_log_sd == 0.0
 
 
 def test_a_row_of_many_events_tells_less_of_their_scatter() -> None:

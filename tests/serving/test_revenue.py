@@ -85,6 +85,9 @@ def test_a_real_server_learns_the_rate_of_conversions(run: Path, tmp_path: Path)
         before = explained(running)
         value = load(run).value
         assert value is not None and before["rate_of"] == "num_conversions"
+        worth, interval = before["event_value"], value.interval("p1")
+        assert interval is not None and (worth["low"], worth["high"]) == pytest.approx(interval)
+        assert worth["low"] <= worth["value"] <= worth["high"] and worth["value"] == pytest.approx(value.of("p1"))
         assert before["expected_revenue"] == pytest.approx(before["click_probability"] * value.of("p1"))
         ids = [running.decide("p1", defer_activation=False)["event_id"] for _ in range(20)]
         running.report(*({"event_id": name, "kind": "click"} for name in ids))

@@ -144,3 +144,6 @@ def test_the_command_names_the_rate_and_the_revenue(run: RunFolder) -> None:
     assert shown["rate_of"] == "num_conversions" and shown["proposals"][0]["expected_revenue"] > 0
     printed = genco("generate", "--run", run.path, "--product", "p2", "-k", "1").output
     assert "1. conversion probability 0." in printed and "expected revenue " in printed
+    worth = shown["event_value"]
+    assert worth["low"] < worth["value"] < worth["high"]
+    assert f"One conversion is worth {worth['value']:.4g} [{worth['low']:.4g}, {worth['high']:.4g}]." in printed

@@ -43,8 +43,13 @@ def generate(
         "rate_of": optimizer.meta.reward,
         "proposals": [proposal.to_dict() for proposal in proposals],
     }
-    event = EVENTS[optimizer.meta.reward]
-    show(shown, "\n".join(_block(rank, proposal, event) for rank, proposal in enumerate(proposals, 1)), json)
+    event, blocks = EVENTS[optimizer.meta.reward], []
+    if optimizer.value is not None:
+        value, (low, high) = optimizer.value.of(product), optimizer.value.interval(product) or (None, None)
+        shown["event_value"] = {"value": value, "low": low, "high": high}
+        blocks = [f"One {event} is worth {value:.4g}" + ("" if low is None else f" [{low:.4g}, {high:.4g}]") + ".\n"]
+    blocks += [_block(rank, proposal, event) for rank, proposal in enumerate(proposals, 1)]
+    show(shown, "\n".join(blocks), json)
 
 
 def _block(rank: int, proposal: Proposal, event: str) -> str:

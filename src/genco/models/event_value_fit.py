@@ -21,32 +21,48 @@ SMALLEST_SQUARE = 1e-10  # of a relative difference: what float32 revenue cannot
 @dataclass(frozen=True)
 class ValueFit:
     """value: [product], NaN where no event was seen · overall: mean over products · noise: variance of one event's
-    value over its product's mean · spread: variance between products of the logarithm of the mean."""
+    value over its product's mean · spread: variance between products of the logarithm of the mean · log_sd:
+    [product], standard deviation of the logarithm of the value, NaN where unknown · overall_log_sd: of a product
+    without events."""
 
     value: Floats
     overall: float
     noise: float
     spread: float
+    log_sd: Floats
+    overall_log_sd: float
 
 
 def fit_values(product: Rows, events: Floats, value: Floats, num_products: int) -> ValueFit:
-    """Posterior mean of every product's value.
+    """Posterior mean and standard deviation of every product's value (Harville 1976), given noise and spread.
 
     product, events (above 0), value (mean of the row's events, not negative): [row]. A row of many events tells no
     more of the scatter than their mean does. Where no product has two rows, noise counts as 0: nothing is shrunk.
     """
+    unknown = np.full(num_products, np.nan)
     count: Floats = np.bincount(product, events, num_products).astype(np.float64)
     mean = np.bincount(product, events * value, num_products) / np.maximum(count, 1e-12)
     seen, paid = count > 0, mean > 0
     if not paid.any():
-        return ValueFit(np.where(seen, 0.0, np.nan), 0.0, 0.0, 0.0)
+        return ValueFit(np.where(seen, 0.0, np.nan), 0.0, 0.0, 0.0, unknown, np.nan)
     noise = _noise(product, events, value, mean)
     spread = _spread(np.log(mean[paid]), count[paid], noise)
     own = spread * count / np.maximum(spread * count + noise, 1e-300)  # share of its own mean
     weight = own if own.sum() > 0 else count
     overall = float(weight @ mean / weight.sum())
     shrunk = np.where(paid, np.maximum(mean, 1e-300) ** own * overall ** (1 - own), (1 - own) * overall)
-    return ValueFit(np.where(seen, shrunk, np.nan), overall, noise, spread)
+    value = np.where(seen, shrunk, np.nan)
+    if len(product) == len(np.unique(product)):  # nothing tells the scatter
+        return ValueFit(value, overall, noise, spread, unknown, np.nan)
+    centre = _variance_of_centre(count[paid], noise, spread)
+    variance = (1 - own) * spread + (1 - own) ** 2 * centre
+    return ValueFit(value, overall, noise, spread, np.where(paid, variance, np.nan) ** 0.5, (spread + centre) ** 0.5)
+
+
+def _variance_of_centre(count: Floats, noise: float, spread: float) -> float:
+    """Of the mean over products of the logarithm, by generalised least squares. count: events [product]."""
+    total = spread + noise / count
+    return float(1 / np.sum(1 / total)) if total.all() else 0.0
 
 
 def _noise(product: Rows, events: Floats, value: Floats, mean: Floats) -> float:

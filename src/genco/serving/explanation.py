@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from genco.serving.schemas import AttributionOut, CandidateOut, CreditOut, DecidedSlot
+from genco.serving.schemas import AttributionOut, CandidateOut, CreditOut, DecidedSlot, EventValueOut
 from genco.serving.served_model import Combination, Question, ServedModel
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,8 @@ def explained(
 ) -> tuple[list[CandidateOut], AttributionOut] | None:
     """Proposed combinations, best first, and the credit of the one served; None where it cannot be said."""
     try:
-        policy, worth = model.policy, _event_value(model, question)
+        policy, event_value = model.policy, _event_value(model, question)
+        worth = None if event_value is None else event_value.value
         request = policy.request(question.product, question.context, question.pinned, question.excluded)
         rng = policy.rng("explain", question.product, question.context.tobytes().hex())
         found = policy.propose(request, NUM_CANDIDATES, rng)
@@ -53,14 +54,19 @@ def explained(
         click_probability=probability,
         rate_of=model.optimizer.meta.reward,  # type: ignore[arg-type]
         expected_revenue=None if worth is None else probability * worth,
+        event_value=event_value,
         elements=credits,
     )
 
 
-def _event_value(model: ServedModel, question: Question) -> float | None:
+def _event_value(model: ServedModel, question: Question) -> EventValueOut | None:
     """What one event of the product is worth, where the run was trained on revenue."""
     value = model.optimizer.value
-    return None if value is None else value.of(str(model.catalogue.products["product_id"][question.product]))
+    if value is None:
+        return None
+    product_id = str(model.catalogue.products["product_id"][question.product])
+    low, high = value.interval(product_id) or (None, None)
+    return EventValueOut(value=value.of(product_id), low=low, high=high)
 
 
 def _slots(model: ServedModel, combination: Combination) -> list[DecidedSlot]:

@@ -113,15 +113,25 @@ class CreditOut(BaseModel):
     high: float
 
 
+class EventValueOut(BaseModel):
+    """What one event of the product is worth, with a 95% interval; null = the run does not know it."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
 class AttributionOut(BaseModel):
     """Credits of the combination served; their totals add up to its uplift. unit: of credits and uplift · rate_of:
-    the events whose probability is meant · expected_revenue: as in the candidates."""
+    the events whose probability is meant · expected_revenue: as in the candidates · event_value: null unless the run
+    was trained on revenue."""
 
     unit: Literal["logit"]
     uplift: float
     click_probability: float
     rate_of: Literal["num_clicks", "num_conversions"]
     expected_revenue: float | None
+    event_value: EventValueOut | None
     elements: list[CreditOut]
 
 

@@ -51,4 +51,6 @@ def learn_value(dataset: Dataset, rates: Dataset, split: Split) -> tuple[EventVa
             f"the value of an event differs between elements of slot {catalogue.slots[least].name!r} within products "
             f"(p = {chance[least]:.2g}): expected revenue leaves that out"
         )
-    return EventValue(fit.overall, known), measured
+    log_sd = {ids[int(row)]: float(fit.log_sd[row]) for row in seen if not np.isnan(fit.log_sd[row])}
+    overall_log_sd = None if np.isnan(fit.overall_log_sd) else fit.overall_log_sd
+    return EventValue(fit.overall, known, log_sd, overall_log_sd), measured

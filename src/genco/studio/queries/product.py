@@ -71,7 +71,7 @@ class ProductPage:
     shown: best combinations · elements: of the product, weakest first · replace_first: id of the weakest element that
     is LOW, of the weakest approved one where none is · num_legal: legal combinations, None above `MAX_COUNTED` ·
     nothing: why nothing can be shown, "" where something can · rate_of: the events that predicted rates are of · worth:
-    of one of them in money, None unless the run was trained on revenue.
+    of one of them in money, with 95% interval, None unless the run was trained on revenue.
     """
 
     until: int
@@ -87,6 +87,7 @@ class ProductPage:
     nothing: str
     rate_of: str
     worth: float | None
+    worth_interval: tuple[float, float] | None
 
 
 def product_page(studio: Studio, product_id: str, context: Mapping[str, str], chosen: Mapping[int, str]) -> ProductPage:
@@ -124,6 +125,7 @@ def product_page(studio: Studio, product_id: str, context: Mapping[str, str], ch
         nothing=nothing,
         rate_of=optimizer.meta.reward,
         worth=None if optimizer.value is None else optimizer.value.of(product_id),
+        worth_interval=None if optimizer.value is None else optimizer.value.interval(product_id),
     )
 
 
