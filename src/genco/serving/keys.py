@@ -14,6 +14,7 @@ from genco.serving.tables import keys
 
 SCOPES = ("decide", "ingest", "read", "admin")
 SHORTEST_KEY = 16
+_NUM_REVOKED = select(func.count(keys.c.revoked_at))  # asked in every writing transaction: made once, it costs half
 CLI = "cli"  # who acts by command line, in the audit log
 
 
@@ -96,4 +97,4 @@ def valid_keys(connection: Connection) -> ValidKeys:
 
 def num_revoked(connection: Connection) -> int:
     """How many keys have been revoked so far."""
-    return connection.execute(select(func.count(keys.c.revoked_at))).scalar_one()
+    return connection.execute(_NUM_REVOKED).scalar_one()
