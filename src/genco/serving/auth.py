@@ -42,9 +42,7 @@ class Gate:
         secret = _secret_of(request)
         if secret is None:
             raise ApiError(401, "key_missing", "Send a key: `Authorization: Bearer KEY`.")
-        if scope not in WRITING:
-            await self._read()
-        elif self._clock() - self._read_at > REFRESH_SECONDS:
+        if self._clock() - self._read_at > REFRESH_SECONDS:
             await self._refresh()
         key = self._keys.by_hash.get(key_hash(secret))
         if key is None:
@@ -52,6 +50,9 @@ class Gate:
         if scope not in key.scopes:
             raise ApiError(403, "scope_missing", f"The key lacks the scope `{scope}`. It has: {' '.join(key.scopes)}.")
         self._count(key)
+        if scope not in WRITING:
+            await self._read()
+            self.confirm(key)
         return key
 
     def _count(self, key: Key) -> None:
