@@ -35,11 +35,11 @@ def small_catalogues(draw: st.DrawFn, max_slots: int = 5, max_rules: int = 5) ->
             owner = draw(st.sampled_from(["p0", "p0", "p0", "p1", None]))
             status = draw(st.sampled_from(["approved"] * 7 + ["pending"]))
             elements.append((f"{component}{i}", owner, component, status))
-    rules = tuple(draw(st.lists(_rules(slots, elements), max_size=max_rules)))
+    rules = tuple(draw(st.lists(rules_over(slots, elements), max_size=max_rules)))
     return catalogue_of(slots, elements, rules)
 
 
-def _rules(slots: tuple[Slot, ...], elements: list[tuple[str, str | None, str, str]]) -> st.SearchStrategy[Rule]:
+def rules_over(slots: tuple[Slot, ...], elements: list[tuple[str, str | None, str, str]]) -> st.SearchStrategy[Rule]:
     """Rules that mostly make sense: the elements named with a slot are of its component."""
     ids = {slot.name: [e[0] for e in elements if e[2] == slot.component] for slot in slots}
     name, element = st.sampled_from(list(ids)), st.sampled_from([e[0] for e in elements])
