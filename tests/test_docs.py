@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -59,6 +60,23 @@ def keys(record: object) -> Iterator[str]:
 def test_every_configuration_key_is_documented() -> None:
     text = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     assert [key for key in keys(TrainConfig()) if key not in text] == []
+
+
+def test_documented_defaults_are_those_of_the_records() -> None:
+    text = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    section = ""
+    for line in text.splitlines():
+        section = line[4:-1] if line.startswith("## [") else section
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `"):
+            found |= {f"{section}.{key}".lstrip("."): cells[1].strip('`"') for key in re.findall(r"`(\w+)`", cells[0])}
+    config = TrainConfig().to_dict()
+    tables = {name: value for name, value in config.items() if isinstance(value, dict)}
+    flat = {f"{name}.{key}": value for name, table in tables.items() for key, value in table.items()}
+    flat |= {name: value for name, value in config.items() if name not in tables}
+    wanted = {name: "none" if value == {} else str(value) for name, value in flat.items()}
+    assert {name: value.lower() for name, value in found.items()} == {k: v.lower() for k, v in wanted.items()}
 
 
 def test_every_page_is_in_the_navigation() -> None:

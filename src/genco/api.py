@@ -109,7 +109,9 @@ def evaluate(
     """Measure a run: flat dotted keys of value, diversity, attribution, calibration, ranking and training.
 
     `dataset` may hold products the run never saw. Values need a truth; a figure that cannot be had is None, with
-    its reason under the same key and `_reason`. Progress: stage "evaluate" with request, of.
+    its reason under the same key and `_reason`. num_requests: drawn with `seed` where a truth is known · keys:
+    docs/reference/evaluate-json.md. Progress: stage "evaluate" with request, of. Raises `CheckpointError` for a run
+    that cannot be used, `DataError` for broken data, `UnknownIdError` where the slots are not those of the run.
     """
     from genco.evaluation.cold import evaluate_all
 
@@ -128,7 +130,8 @@ def policy_value(
     """What the run's decision policy would earn, by a log with propensities: flat dotted keys, one group per estimator.
 
     At most `num_rows` rows, sampled with `seed` from those the run was not trained on. Progress: stages "reading" with
-    rows, of and "evaluate" with request, of. Raises `SupportError` where the log says too little.
+    rows, of and "evaluate" with request, of. Raises `SupportError` where the log says too little, `CheckpointError` for
+    a run that cannot be used, `DataError` for broken data.
     """
     from genco.evaluation.ope.policy_value import policy_value as evaluate_log
 

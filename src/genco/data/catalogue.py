@@ -29,7 +29,7 @@ Rows = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Slot:
-    """One place of the card. A component with three highlights has three slots over one pool."""
+    """One place of the card. A component with three highlights has three slots over one pool. required: never empty."""
 
     name: str
     component: str
@@ -38,7 +38,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Products and elements as tables (columns of INTERFACES; every other column is a feature)."""
+    """Products and elements as tables; every column beside `PRODUCT_COLUMNS` and `ELEMENT_COLUMNS` is a feature.
+
+    Addressed by row: int32 positions in the tables, ids only at the edge. Rules are kept by `runtime.legal_space`.
+    """
 
     slots: tuple[Slot, ...]
     products: pl.DataFrame
@@ -66,15 +69,17 @@ class Catalogue:
 
     @cached_property
     def product_rows(self) -> dict[str, int]:
+        """Row by product_id."""
         return {product_id: row for row, product_id in enumerate(self.products["product_id"])}
 
     @cached_property
     def element_rows(self) -> dict[str, int]:
+        """Row by element_id."""
         return {element_id: row for row, element_id in enumerate(self.elements["element_id"])}
 
     @cached_property
     def element_product(self) -> Rows:
-        """Product row of each element; -1 = shared by all products."""
+        """Product row [element] of each element; -1 = shared by all products."""
         owner = self.elements.select(pl.col("product_id").cast(pl.String)).join(
             self.products.select(pl.col("product_id").cast(pl.String)).with_row_index("row"),
             on="product_id",
@@ -90,12 +95,13 @@ class Catalogue:
 
     @cached_property
     def element_component(self) -> Rows:
-        """Index into `components` of each element; -1 = a component that no slot shows."""
+        """Index [element] into `components` of each element; -1 = a component that no slot shows."""
         index = {name: i for i, name in enumerate(self.components)}
         return np.array([index.get(name, -1) for name in self.elements["component"]], dtype=np.int32)
 
     @cached_property
     def element_approved(self) -> NDArray[np.bool_]:
+        """Whether each element [element] may be shown as far as its status goes."""
         return self.elements["status"].eq_missing(APPROVED).to_numpy()
 
     @cached_property
@@ -142,6 +148,6 @@ class Catalogue:
         return row
 
     def combination_ids(self, combination: Rows) -> tuple[str | None, ...]:
-        """Element ids of one combination of element rows, None for the empty element."""
+        """Element ids of one combination of element rows [slot], None for the empty element."""
         ids = self.elements["element_id"]
         return tuple(None if row == EMPTY else str(ids[int(row)]) for row in combination)

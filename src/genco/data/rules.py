@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pin:
-    """The slot shows this element and no other."""
+    """The slot shows this element and no other. Without `product_id` it binds the product that owns the element."""
 
     slot: str
     element: str
@@ -35,7 +35,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Forbid:
-    """None of these pairs of elements appears together, in whichever slots they stand."""
+    """None of these pairs of elements appears together, in whichever slots they stand; the empty element is free."""
 
     pairs: tuple[tuple[str, str], ...]
     product_id: str | None = None
@@ -47,7 +47,10 @@ class Forbid:
 
 @dataclass(frozen=True)
 class Allow:
-    """In these two slots only the listed pairs (element of the first, element of the second) are legal."""
+    """In these two slots only the listed pairs (element of the first, element of the second) are legal.
+
+    The empty element, written "", needs a pair like any other.
+    """
 
     slots: tuple[str, str]
     pairs: tuple[tuple[str, str], ...]

@@ -32,7 +32,9 @@ from genco.models.layer import linear_layer
 @dataclass(frozen=True)
 class GeneratorConfig:
     """width: hidden units · key_width: size of pointer keys · max_latents: content dimensions the encoder reads ·
-    temperature: weight of entropy, in units of the uplift's spread over random combinations."""
+    temperature: weight of entropy, in units of the uplift's spread over random combinations · autoregressive: a slot
+    sees what the slots before it chose; False: all are chosen independently · credit: the network reads the reward
+    model's terms. Raises `ConfigError` naming parameter and value."""
 
     width: int = 64
     key_width: int = 32

@@ -32,8 +32,12 @@ from genco.storage.runs import RunFolder
 
 @dataclass(frozen=True)
 class ElementCredit:
-    """Credit of one element in one combination, in logits: own + interaction + residual = total, with a 95%
-    interval."""
+    """Credit of one element in one combination, in logits: own + interaction + residual = total.
+
+    The totals of a combination's slots add up to its uplift. own: of the element by itself · interaction: half of each
+    of its pairs · residual: its share of the attention residual, 0 without one · low, high: 95% interval of the total ·
+    element_id: None for the empty element · text: None where the element has none.
+    """
 
     slot: str
     element_id: str | None
@@ -96,7 +100,7 @@ class Optimizer:
 
     @cached_property
     def policy(self) -> GenerativePolicy:
-        """The torch-free policy."""
+        """The torch-free policy, deciding as the run's configuration says."""
         encoded = self.encoded
         bound = self.model.bind(encoded.catalogue, encoded.content, encoded.kinds, encoded.products)
         decision = DecisionConfig(**self.run.info["config"]["decision"])
@@ -171,7 +175,7 @@ class Optimizer:
         pinned: Mapping[str, str] | None = None,
         excluded: Iterable[str] = (),
     ) -> Request:
-        """Prepare a request for `product_id`."""
+        """Prepare a request for `product_id`. Arguments and errors as those of `generate`."""
         product = self.catalogue.product_row(product_id)
         return self.policy.request(product, self.context(context), pinned, frozenset(excluded))
 
@@ -186,7 +190,10 @@ class Optimizer:
     ) -> list[Proposal]:
         """K distinct legal combinations, best first, each with score, probability, propensity and exact attribution.
 
-        Returns fewer than `k` only where fewer are legal. Raises `UnknownIdError`, `RuleError`, `ConfigError`.
+        context: column -> value, a column left out counts as average · pinned: slot name -> element id it must show ·
+        excluded: element ids not to show · seed: of the proposals drawn; equal arguments give equal answers. Returns
+        fewer than `k` only where fewer are legal. Raises `UnknownIdError` for a product, context column, slot or
+        element the run does not have, `RuleError` naming the rule that leaves nothing, `ConfigError` if `k` is below 1.
         """
         request = self.request(product_id, context, pinned, excluded)
         proposals = self.policy.propose(request, k, self.policy.rng("generate", product_id, seed))
@@ -209,6 +216,7 @@ class Optimizer:
 
     @property
     def slot_names(self) -> tuple[str, ...]:
+        """In the order of combinations."""
         return tuple(slot.name for slot in self.catalogue.slots)
 
     def _credits(

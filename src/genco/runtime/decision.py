@@ -43,9 +43,10 @@ class Policy(Protocol):
 class DecisionConfig:
     """How much a decision explores.
 
-    epsilon: share beyond the posterior draws, half by the generative policy, half uniform · num_draws: posterior draws
-    · width: multiplies posterior deviations · minimum_share: element id -> smallest share it is shown with, where the
-    rules let it be shown.
+    epsilon: share beyond the posterior draws, in (0, 1], half by the generative policy, half uniform · num_draws:
+    posterior draws · width: multiplies posterior deviations, 0 = the best alone · minimum_share: element id -> smallest
+    share it is shown with, where the rules let it be shown; those of one product add up to 1 - epsilon at most. Raises
+    `ConfigError` naming parameter and value.
     """
 
     epsilon: float = 0.02

@@ -137,6 +137,7 @@ class Dataset:
 
     @property
     def has_truth(self) -> bool:
+        """Whether the true world lies beside the log, as in simulated data. For evaluation only."""
         return (self.path / TRUTH_ARRAYS).exists()
 
     def read_truth(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

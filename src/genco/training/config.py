@@ -26,7 +26,8 @@ T = TypeVar("T", bound="DataclassInstance")
 @dataclass(frozen=True)
 class SplitConfig:
     """How rows are held out for calibration and for deciding what to keep. by: "time" (the newest rows), "product"
-    (whole products, by a stable hash of their id) or "auto" (what the dataset asks for)."""
+    (whole products, by a stable hash of their id) or "auto" (what the dataset asks for) · holdout: the share, in
+    [0, 1); 0 = none. Raises `ConfigError`."""
 
     by: str = "auto"
     holdout: float = 0.05
@@ -40,7 +41,11 @@ class SplitConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything `genco train` can be told. Each section is the record of the class it configures."""
+    """Everything `genco train` can be told. Each section is the record of the class it configures.
+
+    seed: of everything random in training, not negative · text: how texts become numbers: hashed, minilm (the extra
+    `embed`) or none. Raises `ConfigError` naming parameter and value.
+    """
 
     seed: int = 0
     text: str = "hashed"
@@ -57,6 +62,7 @@ class TrainConfig:
             raise ConfigError(f"Parameter `text` should be one of {', '.join(TEXT_ENCODERS)}. Found {self.text!r}.")
 
     def to_dict(self) -> dict[str, Any]:
+        """Nested tables, as in TOML."""
         return asdict(self)
 
 

@@ -30,8 +30,15 @@ NEGATIVE = -1e9
 
 @dataclass(frozen=True)
 class GeneratorTrainingConfig:
-    """Stage 1 training. requests x group combinations are drawn a step; entropy weight is the generator's temperature ·
-    kl_weight: pull towards the generator that training starts from."""
+    """Stage 1 training. requests x group combinations are drawn a step; entropy weight is the generator's temperature.
+
+    steps: updates · contexts_per_product: each product of a step is seen in · group: combinations of one request, each
+    the baseline of the others (RLOO; Kool et al. 2019b) · learning_rate: of Adam at the start, falling along a cosine ·
+    kl_weight: pull towards the generator that training starts from · uncertainty_penalty: posterior deviations taken
+    off the uplift · credit: every slot is charged its own part; False: the whole reward · warm_start_steps: of maximum
+    likelihood on rewarded logged combinations before · max_candidates_per_step: bound on memory; wide catalogues get
+    fewer requests. Raises `ConfigError` naming parameter and value.
+    """
 
     steps: int = 200
     requests: int = 256

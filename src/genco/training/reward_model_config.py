@@ -11,7 +11,16 @@ MIN_CURVATURE_ROWS = 1_000
 
 @dataclass(frozen=True)
 class RewardModelConfig:
-    """Stage 2. Ranks are upper bounds; the number used is learned from the content. Each part can be switched off."""
+    """Stage 2. Ranks are upper bounds; the number used is learned from the content. Each part can be switched off.
+
+    max_own_rank, max_pair_rank: latent dimensions of own and of pair effects · own, pair: those effects · appeal: of
+    product and context, whatever is shown · context: effects of content may differ by context, once for each kind of
+    content; own_context: and besides by component · element_effects: shrunk effects of single elements ·
+    exposure_control: the log share of an element is fitted beside its content · pair_directions: "auto", "on", "off":
+    learn which latents pairs read of wide content · residual: "auto", "on", "off": attention residual · max_rounds: of
+    the fit · curvature_rows: rows the information matrix is taken from · propensity_clip: above 0, rows are weighted by
+    the inverse propensity, at most this. Raises `ConfigError` naming parameter and value.
+    """
 
     max_own_rank: int = 384
     max_pair_rank: int = 8
