@@ -64,7 +64,7 @@ class ServedModel:
         self.version = self.policy.version
         self.catalogue = optimizer.catalogue
         self.slot_names = optimizer.slot_names
-        self._element_ids: list[str] = self.catalogue.elements["element_id"].to_list()
+        self._element_ids = list(self.catalogue.element_rows)
         self._brought: Recent[tuple[str, str], ServedModel] = Recent(BROUGHT_SETS)
         self._contexts: dict[Hashable, NDArray[np.float32]] = {}
         self._spaces: dict[int, LegalSpace] = {}

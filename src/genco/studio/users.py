@@ -38,8 +38,7 @@ def add_user(connection: Connection, name: str, role: str, password: str, now: i
     """Store a user. Raises `ConfigError` for a bad or taken name, an unknown role, a short password."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"A name should have 1 to 40 letters, digits or any of . _ - @. Found {name!r}.")
-    if role not in ROLES:
-        raise ConfigError(f"Parameter `role` should be one of {', '.join(ROLES)}. Found {role!r}.")
+    _check_role(role)
     _check_password(password)
     if connection.execute(select(users.c.name).where(users.c.name == name)).one_or_none() is not None:
         raise ConfigError(f"There is a user {name!r} already.")
@@ -67,6 +66,13 @@ def set_password(connection: Connection, name: str, password: str, created_at: i
     connection.execute(delete(sessions).where(sessions.c.user_name == name))
 
 
+def set_role(connection: Connection, name: str, role: str) -> None:
+    """Give a user another role, at once. Raises `ConfigError` for an unknown role, `UnknownIdError`."""
+    _check_role(role)
+    if not connection.execute(update(users).where(users.c.name == name).values(role=role)).rowcount:
+        raise UnknownIdError(f"There is no user {name!r}.")
+
+
 def list_users(engine: Engine) -> list[User]:
     """All users, oldest first."""
     with engine.connect() as connection:
@@ -89,6 +95,11 @@ def user_with_password(engine: Engine, name: str, password: str) -> User | None:
             row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
     fits = password_fits(password, _NOBODY if row is None else row.password)
     return User(row.name, row.role, row.created_at) if row is not None and fits else None
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise ConfigError(f"Parameter `role` should be one of {', '.join(ROLES)}. Found {role!r}.")
 
 
 def _check_password(password: str) -> None:

@@ -156,6 +156,57 @@ def test_a_revoked_key_is_refused_at_once(client: StudioClient) -> None:
     assert client.send("/studio/people/revoke-key", key_id=key["key_id"]).status_code == 404
 
 
+def test_a_role_changes_at_once_and_is_noted(client: StudioClient) -> None:
+    assert client.send("/studio/people/role", name="viewer", role="editor").status_code == 303
+    roles = {row["name"]: row["role"] for row in client.twin("/studio/people")["people"]}
+    assert roles == {"viewer": "editor", "editor": "editor", "admin": "admin"}
+    line = client.twin("/studio/audit", act="change_role")["lines"][0]
+    assert (line["actor"], line["detail"]) == ("user:admin", {"name": "viewer", "role": "editor"})
+    assert client.send("/studio/people/role", name="admin", role="viewer").status_code == 409, "the last one"
+    assert client.send("/studio/people/role", name="viewer", role="king").status_code == 422
+    assert client.send("/studio/people/role", name="nobody", role="viewer").status_code == 404
+    client.send("/studio/people/role", name="viewer", role="admin")
+    assert client.send("/studio/people/role", name="admin", role="viewer").status_code == 303
+    assert client.client.get("/studio/people").status_code == 403, "who gave the role away"
+
+
+def test_a_key_is_made_shown_once_and_replaced(client: StudioClient) -> None:
+    product = str(client.service.model.catalogue.products["product_id"][0])
+
+    def status(secret: str) -> int:
+        headers = {"Authorization": f"Bearer {secret}"}
+        return client.client.post("/v1/decide", json={"product_id": product}, headers=headers).status_code
+
+    def known() -> list[tuple[str, list[str]]]:
+        return [(key["name"], key["scopes"]) for key in client.twin("/studio/people")["keys"][1:]]
+
+    made = client.send("/studio/people/add-key", name="商城 🛒", scope=["decide", "ingest"])
+    assert made.status_code == 200, made.text
+    first = secret_in(made.text)
+    assert first not in client.page("/studio/people") and status(first) == 200
+    assert known() == [("商城 🛒", ["decide", "ingest"])]
+    second = secret_in(client.send("/studio/people/replace-key", key_id=key_id_of(client, 1)).text)
+    assert first != second and known() == 2 * [("商城 🛒", ["decide", "ingest"])]
+    assert (status(first), status(second)) == (200, 200), "both hold while programs change over"
+    client.send("/studio/people/revoke-key", key_id=key_id_of(client, 1))
+    assert (status(first), status(second)) == (401, 200)
+    lines = [(line["act"], line["actor"]) for line in client.twin("/studio/audit", actor="user:admin")["lines"]]
+    assert lines == [("revoke_key", "user:admin"), ("add_key", "user:admin"), ("add_key", "user:admin")]
+    assert client.send("/studio/people/replace-key", key_id=key_id_of(client, 1)).status_code == 404
+    for fields in ({"name": "x"}, {"name": " ", "scope": "read"}, {"name": "x", "scope": "all"}):
+        assert client.send("/studio/people/add-key", **fields).status_code == 422, fields
+
+
+def secret_in(page: str) -> str:
+    found = re.search(r'id="secret"[^>]+value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def key_id_of(client: StudioClient, place: int) -> str:
+    return str(client.twin("/studio/people")["keys"][place]["key_id"])
+
+
 def test_nobody_is_locked_out_and_nobody_else_may(client: StudioClient) -> None:
     assert client.send("/studio/people/remove", name="admin").status_code == 409
     for fields in ({"name": "a b", "role": "viewer"}, {"name": "viewer", "role": "viewer"}, {"name": "x", "role": "x"}):
@@ -167,7 +218,7 @@ def test_nobody_is_locked_out_and_nobody_else_may(client: StudioClient) -> None:
         assert client.client.get("/studio/people").status_code == 403
         assert client.client.get("/studio/people.json").status_code == 403
         assert 'href="/studio/people"' not in client.page("/studio/")
-        for act in ("add", "link", "remove", "revoke-key"):
+        for act in ("add", "link", "remove", "role", "add-key", "replace-key", "revoke-key"):
             assert client.send(f"/studio/people/{act}", name="viewer").status_code == 403
     client.client.cookies.clear()
     assert client.client.get("/studio/people").status_code == 303

@@ -21,6 +21,7 @@ ACT_WORDS = {
     "apply_control": "changed what is shown",
     "begin_rollout": "began a staged rollout",
     "choose_password": "chose a password",
+    "change_role": "gave somebody another role",
     "close_alarm": "closed an alarm",
     "make_link": "made a sign-in link",
     "promote_model": "promoted a model",

@@ -148,7 +148,7 @@ def _totals(catalogue: Catalogue, counts: Counts, chosen: NDArray[np.int32]) -> 
 
     def by_part(rows: NDArray[np.integer]) -> NDArray[np.int64]:
         """Elements, impressions and clicks [3, component] of element rows."""
-        parts = component[rows]
+        parts = component[rows].astype(np.intp)
         sums = [np.bincount(parts, None if of is None else of[rows], num_parts) for of in (None, *counts.element)]
         return np.array(sums).astype(np.int64)
 

@@ -102,6 +102,8 @@
 
   var box = document.querySelector("[data-shortcuts]");
   if (box && stored("genco-shortcuts") === "off") box.checked = false;
+  var nav = document.querySelector("nav.side"), here = nav && nav.querySelector("[aria-current]");
+  if (here) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - 16;  // on a phone the pages stand in one line
   var zone = document.querySelector("[data-zone]");
   if (zone) zone.textContent = "Times in " + Intl.DateTimeFormat().resolvedOptions().timeZone;
   nameTheme();
