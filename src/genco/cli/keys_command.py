@@ -27,7 +27,7 @@ class Scope(StrEnum):
 @keys.command("add")
 def add(
     name: Annotated[str, typer.Option(help="Who the key is for.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it may do; give it once a scope.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; once for each scope.")],
     store: Store = "genco.db",
     json: AsJson = False,
 ) -> None:

@@ -158,9 +158,8 @@ class ServedModel:
         places = [np.flatnonzero(have == row) for have, row in zip(space.candidates, rows, strict=True)]
         for name, element, place in zip(self.slot_names, ids, places, strict=True):
             if not len(place):
-                raise ApiError(
-                    422, "baseline_not_legal", f"Slot {name!r} of the baseline may not show {element!r} now."
-                )
+                shown = "stay empty" if element is None else f"show {element!r}"
+                raise ApiError(422, "baseline_not_legal", f"Slot {name!r} of the baseline may not {shown} now.")
         if not space.is_legal(np.array([[place[0] for place in places]], dtype=np.int32))[0]:
             raise ApiError(422, "baseline_not_legal", "The rules do not let the baseline's elements stand together.")
         return ids

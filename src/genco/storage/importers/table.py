@@ -105,6 +105,8 @@ def import_table(
     refuse_num_impressions("table", num_impressions)
     path = find_file(Path(source))
     map_path = Path(column_map) if column_map is not None else path.with_suffix(".toml")
+    if not map_path.exists():
+        raise DataError(f"{map_path}: a map of columns is expected (TOML, which column is which). Found no such file.")
     columns = read_table_map(map_path)
     log = _scan(path, columns)
     products = (
