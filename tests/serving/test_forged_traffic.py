@@ -130,14 +130,16 @@ def test_what_one_actor_clicks_beyond_its_limit_has_no_effect(
 def test_how_far_forged_clicks_lift_an_element(
     pairs_run: RunFolder, pairs_optimizer: Optimizer, pairs_truth: Truth, tmp_path: Path
 ) -> None:
-    """5% of requests, 6,000 decisions of four products, four seeds; with limits and without, by number of forgers."""
+    """5% of requests, 6,000 decisions of four products, four seeds; with defences and without, by number of forgers."""
     wanted = targets(pairs_optimizer, pairs_truth)
-    no_limits = {"decisions_per_actor": 0, "decisions_per_actor_and_product": 0}
+    no_judgement = {"forged_window_hours": 0.0}
+    no_limits = {"decisions_per_actor": 0, "decisions_per_actor_and_product": 0, **no_judgement}
     settings: dict[str, tuple[float, int, dict[str, Any]]] = {
         "honest": (0.0, 1, {}),
         "one forger, no limits": (0.05, 1, no_limits),
         "one forger": (0.05, 1, {}),
         "5 forgers": (0.05, 5, {}),
+        "20 forgers, limits alone": (0.05, 20, no_judgement),
         "20 forgers": (0.05, 20, {}),
         "200 forgers": (0.05, 200, {}),
     }
@@ -157,3 +159,4 @@ def test_how_far_forged_clicks_lift_an_element(
         print(f"  standard error {error:.3f}, from {rise.min():.3f} to {rise.max():.3f}")
     rise = {name: float((values - found["honest"]).mean()) for name, values in found.items()}
     assert rise["one forger"] < 0.05 < rise["one forger, no limits"]
+    assert rise["20 forgers"] < 0.6 * rise["20 forgers, limits alone"]

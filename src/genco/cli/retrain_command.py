@@ -29,6 +29,9 @@ def retrain(
     actor_window: Annotated[float, typer.Option(min=1, help="Seconds of that window.")] = (
         ServiceConfig.actor_window_seconds
     ),
+    forged_window: Annotated[
+        float, typer.Option(min=0, help="Hours whose rewards are judged together as forged or not; 0: none is.")
+    ] = ServiceConfig.forged_window_hours,
     older: Older = None,
     overwrite: Overwrite = False,
     json: AsJson = False,
@@ -41,7 +44,9 @@ def retrain(
 
     before = None if older is None else open_dataset(older)
     until = time.time_ns() // 1_000 - round(window * 1e6)
-    limits = ActorLimits(decisions_per_actor, decisions_per_actor_and_product, round(actor_window * 1e6))
+    limits = ActorLimits(
+        decisions_per_actor, decisions_per_actor_and_product, round(actor_window * 1e6), round(forged_window * 3.6e9)
+    )
     with shown_progress() as progress:
         done = run_retraining(open_existing_store(store), out, until, overwrite, progress, limits, before)
     more = f" and {done.joined:,} rows of older data" if done.joined else ""

@@ -112,6 +112,17 @@ def evidence_of(
     return total
 
 
+def evidence_of_rewards(
+    bound: BoundRewardModel, product: Rows, combination: Rows, context: Floats, reward: Sums
+) -> OnlineEvidence:
+    """What `reward` [row] more of these rows would add; negative: what takes it out again. The rows stay, so no
+    information changes. Arrays as in `evidence_of`."""
+    features = centred_features(bound, product, combination, context).astype(np.float64)
+    nothing = OnlineEvidence.nothing(features.shape[1], bound.catalogue.num_products)
+    np.add.at(nothing.offset, product, reward)
+    return replace(nothing, linear=features.T @ reward)
+
+
 def updated_model(base: BoundRewardModel, evidence: OnlineEvidence) -> RewardModel:
     """The run's reward model with the posterior of weights and product offsets given `evidence`."""
     model = base.model

@@ -17,11 +17,13 @@ from genco.serving.tables import decisions
 @dataclass(frozen=True)
 class ActorLimits:
     """A decision counts if fewer of its actor's came in the window before it. most: of all products, per_product: of
-    the same one, 0 = no limit · window_us: length of the window."""
+    the same one, 0 = no limit · window_us: length of the window · judged_us: how long actors' rewards stay under
+    judgement as `forged_evidence` judges them, 0 = never."""
 
     most: int
     per_product: int
     window_us: int
+    judged_us: int = 0
 
     def counts(self) -> ColumnElement[bool]:
         """Whether a row of `decisions` counts; one without an actor does. Looks at `most` rows of the actor at most."""

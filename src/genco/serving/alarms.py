@@ -13,7 +13,7 @@ from genco.serving.errors import ApiError
 from genco.serving.tables import alarms
 
 CANDIDATE_UNUSABLE, RETRAINING_FAILED = "candidate_unusable", "retraining_failed"
-ACTORS_LEFT_OUT = "actors_left_out"
+ACTORS_LEFT_OUT, REWARDS_FORGED = "actors_left_out", "rewards_forged"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _LEAST = {
     "decisions_per_actor_and_product": 0.0,
     "rewards_per_actor": 0.0,
     "actor_window_seconds": 1.0,
+    "forged_window_hours": 0.0,
     "guard_every_seconds": 0.0,
     "guard_error_rate": 0.0,
     "guard_latency_ms": 0.0,
@@ -33,12 +34,13 @@ _LEAST = {
 @dataclass(frozen=True)
 class ServiceConfig:
     """mode: who chooses · durability: what an acknowledged decision survives on SQLite (`process`: kill -9 of the
-    server; `power`: loss of power too, for one disk flush a commit) · timeout_ms: for the choice, unless the request
-    says less · holdout: share of actors always served the baseline · reward_window_seconds: how long a decision waits
-    for events · reward: one reward per decision and slot (`earliest`), or all rewards added (`sum`) · rate_per_second:
-    requests of one key · max_body_bytes: of one request · learn_every_seconds: 0 = never · half_life_hours: of what was
-    learned · decisions_per_actor, decisions_per_actor_and_product, rewards_per_actor: of one actor that count in
-    actor_window_seconds, 0 = all · guard_every_seconds: between looks at a rollout, 0 = never · guard_error_rate,
+    server; `power`: loss of power too, for one disk flush a commit) · timeout_ms: for the choice, unless the
+    request says less · holdout: share of actors always served the baseline · reward_window_seconds: how long a
+    decision waits for events · reward: one reward per decision and slot (`earliest`), or all rewards added (`sum`)
+    · rate_per_second: requests of one key · max_body_bytes: of one request · learn_every_seconds: 0 = never ·
+    half_life_hours: of what was learned · decisions_per_actor, decisions_per_actor_and_product, rewards_per_actor:
+    of one actor that count in actor_window_seconds, 0 = all · forged_window_hours: how long rewards stay under
+    judgement as forged, 0 = never · guard_every_seconds: between looks at a rollout, 0 = never · guard_error_rate,
     guard_latency_ms: limits of `guardrails.Limits`."""
 
     mode: str = "online"
@@ -55,6 +57,7 @@ class ServiceConfig:
     decisions_per_actor_and_product: int = 5
     rewards_per_actor: int = 0
     actor_window_seconds: float = 3_600.0
+    forged_window_hours: float = 24.0
     guard_every_seconds: float = 2.0
     guard_error_rate: float = 0.01
     guard_latency_ms: float = 100.0

@@ -19,6 +19,7 @@ from genco.serving.additions import grown
 from genco.serving.additions_store import read_additions
 from genco.serving.candidate_sets import read_sets
 from genco.serving.control_store import changes_in_force
+from genco.serving.forged_evidence import forged_ids
 from genco.serving.governed import state_of
 from genco.serving.joiner import CONVERSIONS, Joined, settled
 from genco.serving.named_apart import NamedApart
@@ -38,7 +39,7 @@ REVENUE = "revenue"
 @dataclass(frozen=True)
 class Exported:
     """rows: of the log · rounded: rows whose reward was no whole click · left_out: rows of products or elements the run
-    does not know, or beyond their actor's limits · joined: rows of older data."""
+    does not know, beyond their actor's limits, or rewarded by a forger · joined: rows of older data."""
 
     path: Path
     rows: int
@@ -95,9 +96,11 @@ def export_log(
         for table in () if before is None else before.tables():
             writer.append_impressions(table)
             joined += table.height
+        forged = frozenset() if limits is None else forged_ids(connection, optimizer, until, limits, apart.renamed)
         rows = settled(connection, 0, until, limits=limits, rate_of=optimizer.meta.reward)
         while chunk := list(islice(rows, CHUNK_ROWS)):
-            kept = [row for row in apart.renamed(chunk) if row.counts and _is_known(optimizer, row)]
+            known = [row for row in apart.renamed(chunk) if row.counts and _is_known(optimizer, row)]
+            kept = [row for row in known if row.event_id not in forged]
             if kept:
                 outcomes = _outcomes(kept, optimizer.meta.reward, reward)
                 writer.append_impressions(_table(optimizer, kept).with_columns(outcomes))

@@ -126,6 +126,7 @@ class Jobs:
         options += ["--decisions-per-actor", str(service.limits.most)]
         options += ["--decisions-per-actor-and-product", str(service.limits.per_product)]
         options += ["--actor-window", str(service.config.actor_window_seconds)]
+        options += ["--forged-window", str(service.config.forged_window_hours)]
         options += [] if older is None else [f"--with={older}"]
         store = service.engine.url.render_as_string(hide_password=False)
         with self._lock:

@@ -63,7 +63,7 @@ class Joined:
     """A settled decision that was shown. combination: element id per slot · candidates: digest of the set that the
     request brought along · narrowed: None = an older version did not write it · reward: sum of its rewards and clicks
     (or conversions), from 0 to 1 · clicks, conversions: 1 where there was any · counts: False where its actor is beyond
-    its limits."""
+    its limits · actor: its hash."""
 
     event_id: str
     decided_at: int
@@ -80,6 +80,7 @@ class Joined:
     conversions: int
     revenue: float
     counts: bool
+    actor: str | None
 
 
 def row_id(row: EventRow, reward: str) -> str:
@@ -238,6 +239,20 @@ def settled(
         yield _joined(row)
 
 
+def of_rewarded_actors(start: int, stop: int, rate_of: str, times: int) -> ColumnElement[bool]:
+    """Whether a row of `decisions` is of an actor with `times` rewarded ones or more from `start` to before `stop`."""
+    made = decisions.alias("made")
+    actors = (
+        select(made.c.actor)
+        .join(events, events.c.event_id == made.c.event_id)
+        .where(made.c.decided_at >= start, made.c.decided_at < stop, made.c.actor.is_not(None))
+        .where(events.c.kind.in_(rewarding(rate_of)), events.c.late == false())
+        .group_by(made.c.actor)
+        .having(func.count(made.c.event_id.distinct()) >= times)
+    )
+    return decisions.c.actor.in_(actors)
+
+
 def _joined(row: Row[Any]) -> Joined:
     return Joined(
         event_id=row.event_id,
@@ -255,4 +270,5 @@ def _joined(row: Row[Any]) -> Joined:
         conversions=int(row.conversions),
         revenue=float(row.revenue),
         counts=bool(row.counts),
+        actor=row.actor,
     )

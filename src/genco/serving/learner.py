@@ -5,31 +5,31 @@ actors' limits to the faded old one, and makes a new version, which is served at
 reaches to are stored with the version, so a restart goes on where the served version ends: no row is learned twice or
 forgotten.
 
+Rewards that look forged are taken out of what is served for as long as they do, see `forged_evidence`.
+
 In a staged rollout each arm learns from the rows of both: what a combination earns does not depend on which model
 chose it, and the arm depends on the actor's hash alone.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from genco.data.catalogue import EMPTY
-from genco.errors import GencoError
 from genco.models.online_evidence import OnlineEvidence, evidence_of, updated_model
 from genco.policies.optimizer import Optimizer
 from genco.runtime.reward_model import BoundRewardModel
 from genco.serving.additions import grown
-from genco.serving.alarms import ACTORS_LEFT_OUT, raise_once
+from genco.serving.alarms import ACTORS_LEFT_OUT, REWARDS_FORGED, raise_once
 from genco.serving.arms import Arm
 from genco.serving.candidate_sets import read_sets
+from genco.serving.encoded_rows import encode_rows
+from genco.serving.forged_evidence import ForgedRows, forged_rows, suspects
 from genco.serving.joiner import Joined, settled
 from genco.serving.named_apart import NamedApart
 from genco.serving.registry import RUN, load_evidence
@@ -44,24 +44,14 @@ LEAST_ROWS = 100  # of a round whose left out decisions may raise an alarm
 
 @dataclass(frozen=True)
 class LearnedState:
-    """What was learned on one run. version: made of it · learned_to: decisions before this time are in the evidence."""
+    """What was learned on one run. version: made of it · learned_to: decisions before this time are in the evidence ·
+    open_from: whether rewards of decisions before this time are forged is not asked again."""
 
     version: str
     evidence: OnlineEvidence
     learned_to: int
+    open_from: int
     num_rows: int
-
-
-@dataclass(frozen=True)
-class EncodedRows:
-    """Joined decisions as rows of the catalogue: product [row], combination [row, slot], context [row, num_context],
-    reward [row], place [row] among the decisions."""
-
-    product: NDArray[np.int32]
-    combination: NDArray[np.int32]
-    context: NDArray[np.float32]
-    reward: NDArray[np.float32]
-    place: NDArray[np.int64]
 
 
 class Learner:
@@ -119,20 +109,58 @@ class Learner:
         )
         num_products = arm.base.catalogue.num_products
         evidence = state.evidence.over(num_products).faded(0.5**half_lives) + fresh.of_first(num_products)
+        open_from = max(state.open_from, stop - service.limits.judged_us)
+        out_for_good, out_for_now = self._forged(arm, state, stop, open_from)
+        evidence += out_for_good
         num_rows = state.num_rows + len(encoded.product)
         version = service.live.serve_learned(
             name,
             state.version,
-            updated_model(_bound(arm.base), evidence),
+            updated_model(_bound(arm.base), evidence + out_for_now),
             vars(evidence),
-            {"learned_to": stop, "num_rows": num_rows},
+            {"learned_to": stop, "open_from": open_from, "num_rows": num_rows},
         )
         if version is None:
             return 0
-        self._states[name] = LearnedState(version, evidence, stop, num_rows)
+        self._states[name] = LearnedState(version, evidence, stop, open_from, num_rows)
         service.metrics.settled_to.set(stop / 1e6)
         self._tell_left_out(len(rows), len(rows) - len(counting))
         return len(rows)
+
+    def _forged(
+        self, arm: Arm, state: LearnedState, stop: int, open_from: int
+    ) -> tuple[OnlineEvidence, OnlineEvidence]:
+        """What takes forged rewards out of the evidence: of decisions before `open_from`, and of later ones."""
+        service, num_products = self._service, arm.base.catalogue.num_products
+        nothing = OnlineEvidence.nothing(arm.base.model.layout.num_weights, num_products)
+        if not service.limits.judged_us:
+            return nothing, nothing
+        start = min(state.open_from, stop - service.limits.judged_us)
+        with service.engine.connect() as connection:
+            be_patient(connection)
+            rows = suspects(connection, start, stop, service.limits, arm.base.meta.reward)
+        _, current, rows = self._with_candidates(arm.base, arm.model.optimizer, rows)
+        found = forged_rows(current, rows)
+        at = np.array([row.decided_at for row in found.rows], dtype=np.int64)
+        learned = np.array([row.counts for row in found.rows], dtype=bool) & (at >= state.open_from)
+        weight = 0.5 ** ((stop - at) / 3.6e9 / service.config.half_life_hours)
+        self._tell_forged(found, int((at >= state.learned_to).sum()))
+        closed = found.taken_out(current, learned & (at < open_from), weight)
+        still_open = found.taken_out(current, learned & (at >= open_from), weight)
+        return closed.of_first(num_products), still_open.of_first(num_products)
+
+    def _tell_forged(self, found: ForgedRows, fresh: int) -> None:
+        """Say how many rewards are taken for forged; an alarm where there are such among those just settled."""
+        self._service.metrics.forged.set(len(found.rows))
+        if fresh:
+            elements = Counter(name for row in found.rows for name in row.combination if name is not None)
+            detail = {
+                "rewards": len(found.rows),
+                "actors": len({row.actor for row in found.rows}),
+                "element": elements.most_common(1)[0][0],
+            }
+            now = self._service.clock.now()
+            self._service.writer.submit(lambda store: raise_once(store, REWARDS_FORGED, detail, now)).result()
 
     def _tell_left_out(self, num: int, left_out: int) -> None:
         """Count decisions that were not learned; an alarm where they are most of a round, as where many share an id."""
@@ -171,37 +199,12 @@ def _resumed(arm: Arm) -> LearnedState:
     entry, base = arm.version, arm.base
     if entry.origin == RUN:
         nothing = OnlineEvidence.nothing(base.model.layout.num_weights, base.catalogue.num_products)
-        return LearnedState(entry.version, nothing, entry.trained_to or entry.created_at, 0)
+        start = entry.trained_to or entry.created_at
+        return LearnedState(entry.version, nothing, start, start, 0)
     arrays, learned = load_evidence(arm.optimizer.run)
-    return LearnedState(entry.version, OnlineEvidence(**arrays), int(learned["learned_to"]), int(learned["num_rows"]))
-
-
-def encode_rows(optimizer: Optimizer, rows: Sequence[Joined]) -> EncodedRows:
-    """Joined decisions as arrays. What the catalogue does not know is left out; rewards above 1 count as 1."""
-    products, elements = optimizer.catalogue.product_rows, optimizer.catalogue.element_rows
-    contexts: dict[str, NDArray[np.float32]] = {}
-    kept: list[tuple[int, list[int], NDArray[np.float32], float, int]] = []
-    for place, row in enumerate(rows):
-        product = products.get(row.product_id)
-        combination = [EMPTY if name is None else elements.get(name, -2) for name in row.combination]
-        key = json.dumps(row.context, sort_keys=True)
-        if product is None or -2 in combination or len(combination) != optimizer.catalogue.num_slots:
-            continue
-        if key not in contexts:
-            try:
-                known = {name: value for name, value in row.context.items() if value is not None}
-                contexts[key] = optimizer.context(known)
-            except GencoError:
-                continue
-        kept.append((product, combination, contexts[key], min(row.reward, 1.0), place))
-    size = len(kept)
-    return EncodedRows(
-        np.array([row[0] for row in kept], dtype=np.int32),
-        np.array([row[1] for row in kept], dtype=np.int32).reshape(size, optimizer.catalogue.num_slots),
-        np.array([row[2] for row in kept], dtype=np.float32).reshape(size, optimizer.encoders.context.dim),
-        np.array([row[3] for row in kept], dtype=np.float32),
-        np.array([row[4] for row in kept], dtype=np.int64),
-    )
+    reached = int(learned["learned_to"])
+    open_from = int(learned.get("open_from", reached))  # an older version had judged nothing and kept no time
+    return LearnedState(entry.version, OnlineEvidence(**arrays), reached, open_from, int(learned["num_rows"]))
 
 
 def _bound(optimizer: Optimizer) -> BoundRewardModel:

@@ -24,6 +24,7 @@ class Metrics:
         self.left_out = Counter(
             "genco_learn_left_out", "Decisions not learned: their actor is beyond its limits.", registry=registry
         )
+        self.forged = Gauge("genco_learn_forged", "Rewards taken for forged at the last look.", registry=registry)
         self.learn_seconds = Gauge("genco_learn_seconds", "Length of the last round of learning.", registry=registry)
         self.learn_failures = Counter("genco_learn_failures", "Rounds of learning that failed.", registry=registry)
         self.rollout_share = Gauge("genco_rollout_share", "Of actors that the candidate answers.", registry=registry)

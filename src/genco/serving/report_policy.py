@@ -16,8 +16,8 @@ from genco.evaluation.ope.served import served
 from genco.evaluation.ope.support import Support
 from genco.policies.optimizer import Optimizer
 from genco.serving.decider import MODEL
+from genco.serving.encoded_rows import encode_rows
 from genco.serving.joiner import Joined, settled
-from genco.serving.learner import encode_rows
 from genco.serving.tables import decisions
 
 LEARNED = "the version may have learned from these rows, so it looks better than it is"

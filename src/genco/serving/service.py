@@ -39,7 +39,8 @@ class Service:
         self.gate = Gate(self.engine, config.rate_per_second)
         window_us = round(config.actor_window_seconds * 1e6)
         self.caps = ActorCaps(config.rewards_per_actor, window_us)
-        self.limits = ActorLimits(config.decisions_per_actor, config.decisions_per_actor_and_product, window_us)
+        most, per_product = config.decisions_per_actor, config.decisions_per_actor_and_product
+        self.limits = ActorLimits(most, per_product, window_us, round(config.forged_window_hours * 3.6e9))
         self.metrics = Metrics()
         self.decider = Decider(config)
         self.stopping = False
