@@ -51,7 +51,7 @@ def test_few_rows_are_refused_and_the_page_says_why(client: StudioClient) -> Non
     (row,) = client.twin("/studio/policy", rows=500)["found"]["versions"]
     page = client.page("/studio/policy", rows=500)
     assert row["value"] is None and row["refused"]
-    assert ">refused</span>" in page and "A refusal means" in page
+    assert ">refused</span>" in page and "What a refusal means, and what to do" in page
 
 
 def test_values_are_those_of_the_report(client: StudioClient, pairs_run: RunFolder, tmp_path: Path) -> None:
