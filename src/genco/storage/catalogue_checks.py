@@ -90,7 +90,7 @@ def unusable_slot_findings(meta: DatasetMeta, catalogue: Catalogue, file: str = 
 
     A product that lacks one for a while is no fault of the data: see `genco.products_left_out`.
     """
-    for slot in meta.slots:
+    for slot in meta.slots if catalogue.num_products else ():
         component = catalogue.components.index(slot.component)
         if slot.required and not (catalogue.element_approved & (catalogue.element_component == component)).any():
             expected = (

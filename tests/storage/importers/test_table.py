@@ -238,6 +238,19 @@ def test_bad_tables_are_named(tmp_path: Path, log: str, elements: str, shown: tu
     check_refusal(import_table, source, tmp_path / "out", *shown)
 
 
+def test_a_log_that_shows_nothing(tmp_path: Path) -> None:
+    header, *rows = LOG.splitlines()
+    check_refusal(
+        import_table, _write(tmp_path, header + "\n"), tmp_path / "out", "log.csv: at least one row is expected"
+    )
+    place = header.split(",").index("headline")
+    empty = [",".join("" if i == place else cell for i, cell in enumerate(row.split(","))) for row in rows]
+    source = _write(tmp_path, "\n".join([header, *empty]))
+    check_refusal(
+        import_table, source, tmp_path / "out", "log.csv, row 1, column 'headline'", "slot is required", "None"
+    )
+
+
 def test_id_shown_for_two_products_without_being_shared(tmp_path: Path) -> None:
     source = _write(tmp_path, column_map=MAP.replace("shared = true", "shared = false"))
     shown = ("log.csv", "`shared = true`", "'b1' in products '007' and '8'")

@@ -121,7 +121,8 @@ def import_table(
         raise_first([_in_own_table(found, columns)])
     catalogue = Catalogue(columns.meta.slots, products, elements, columns.meta.rules)
     raise_first(rule_findings(columns.meta, catalogue, str(map_path)))
-    raise_first(unusable_slot_findings(columns.meta, catalogue, elements_file))
+    if columns.elements:  # else the first row of the log without an element says it better
+        raise_first(unusable_slot_findings(columns.meta, catalogue, elements_file))
     numeric = _numeric_context(log, columns, path)
     num_rows = 0
 
