@@ -38,6 +38,11 @@ def test_an_error_of_several_lines_is_one_line(monkeypatch: pytest.MonkeyPatch, 
     assert_refused(genco("validate", tmp_path), "first second")
 
 
+def test_the_list_of_commands_is_readable_whole() -> None:
+    listed = genco("--help").stdout.partition("Commands:")[2]
+    assert "train" in listed and "..." not in listed
+
+
 def test_ctrl_c_while_the_words_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.core import TyperGroup
 

@@ -40,7 +40,10 @@ def import_(
     source: Annotated[Path, typer.Argument(help="File or folder to read.")],
     out: Out,
     impressions: Annotated[
-        int | None, typer.Option(min=1, help="Rows to draw, for tables of click rates (aes, autoco).")
+        int | None,
+        typer.Option(
+            min=1, help="Rows to draw, for tables of click rates: aes (240,000 by default), autoco (1,000,000)."
+        ),
     ] = None,
     seed: Seed = 0,
     map: Annotated[
