@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,8 +243,13 @@ class AdditiveFit:
     def _learn(
         self, statistics: GaussianStatistics, exponent: float, start: dict[str, float], rounds: int
     ) -> Posterior:
+        steps = count(1)
+
+        def step() -> None:
+            self.progress("prior scales", {"steps": next(steps), "weights": self.layout.num_weights})
+
         return fit_evidence(
-            statistics, self.layout, self.spectrum, exponent, start, rounds, progress=self._working, known=self.known
+            statistics, self.layout, self.spectrum, exponent, start, rounds, progress=step, known=self.known
         )
 
     def _solve(self, state: FitState, statistics: GaussianStatistics, block_variance: dict[str, float]) -> Posterior:
@@ -256,9 +262,6 @@ class AdditiveFit:
         scales = averaged_scales(posterior, self.layout, self.spectrum, state.exponent, self.known)
         wide = self._solve(state, statistics, scales)
         return replace(posterior, covariance=wide.covariance)
-
-    def _working(self) -> None:
-        self.progress("prior scales", {"weights": self.layout.num_weights})
 
     def _varied_spectrum(self) -> bool:
         return any(len(s) > 1 and float(s.min()) < 0.9 for s in self.spectrum)
