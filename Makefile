@@ -33,9 +33,9 @@ $(STAMP): pyproject.toml
 	@echo "==> installed; the command is $(BIN)/genco"
 
 demo: install  ## simulate, train both stages, rank combinations, write an HTML report
-	@echo "==> [1/5] simulate: a log of 300,000 impressions of 500 product cards"
+	@echo "==> [1/5] simulate: a log of 600,000 impressions of 500 product cards"
 	rm -rf $(DEMO)
-	$(BIN)/genco simulate --scenario jd_card --impressions 300000 --seed 1 --out $(DEMO)/data
+	$(BIN)/genco simulate --scenario jd_card --impressions 600000 --seed 1 --out $(DEMO)/data
 	@echo "==> [2/5] train: reward model, then generator"
 	$(BIN)/genco train --data $(DEMO)/data --out $(DEMO)/run --config tools/demo.toml
 	@echo "==> [3/5] evaluate against the simulator's truth"
