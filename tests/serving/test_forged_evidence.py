@@ -15,9 +15,12 @@ from tests.kits.service_rows import decision, event
 
 from genco.models.online_evidence import OnlineEvidence
 from genco.policies.optimizer import Optimizer
+from genco.serving import forged_evidence
+from genco.serving.actor_limits import ActorLimits
 from genco.serving.alarms import open_alarms
 from genco.serving.bulk_insert import insert_rows
 from genco.serving.export import export_log
+from genco.serving.forged_evidence import judged_from
 from genco.serving.joiner import CLICKS, of_rewarded_actors, settled
 from genco.serving.learner import Learner
 from genco.serving.store import open_store
@@ -129,6 +132,28 @@ def test_a_judgement_is_final_after_its_time_and_a_restart_changes_nothing(
     assert effect_closed == pytest.approx(effect_open, abs=0.01)
     assert effect_again == pytest.approx(effect_closed, abs=1e-5)
     assert again.linear == pytest.approx(closed.linear, abs=1e-5)
+
+
+def test_where_traffic_is_heavy_a_judgement_is_final_sooner_not_lost(
+    pairs_run: RunFolder, pairs_optimizer: Optimizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_still, _ = two_rounds(pairs_run, tmp_path / "open", pairs_optimizer)
+    monkeypatch.setattr(forged_evidence, "MOST_DECISIONS", 400)  # those of the second round
+    closed, _ = two_rounds(pairs_run, tmp_path / "closed", pairs_optimizer)
+    forged = len(log_of_a_round(pairs_optimizer, True)[1]) - 8
+    assert 0.8 * forged < open_still.offset.sum() - closed.offset.sum() < forged
+
+
+def test_the_newest_decisions_are_judged(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forged_evidence, "MOST_DECISIONS", 3)
+    engine = open_store(store_url)
+    with engine.begin() as connection:
+        insert_rows(connection, decisions, [decision(f"d{at}", at, True) for at in range(10, 16)])
+        for judged_us, expected in ((2, 11), (3, 10), (100, 10)):
+            assert judged_from(connection, 13, ActorLimits(0, 0, 0, judged_us)) == expected
+        assert judged_from(connection, 16, ActorLimits(0, 0, 0, 100)) == 13
+        assert judged_from(connection, 12, ActorLimits(0, 0, 0, 100)) == -88  # fewer than three: all of the time
+    engine.dispose()
 
 
 def test_decisions_of_actors_with_several_rewarded_ones(store_url: str) -> None:

@@ -2,12 +2,11 @@
 
 Every round judges the rewards of the last `judged_us` anew, from the log alone, with what all actors did up to then:
 what a forger put in before it was found is taken out again, and comes back should it look honest later. A forged reward
-is replaced by the one the model expects. After `judged_us` a judgement is final.
+is replaced by the one the model expects. After `judged_us`, or `MOST_DECISIONS` newer decisions, a judgement is final.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from genco.serving.encoded_rows import EncodedRows, encode_rows
 from genco.serving.joiner import Joined, of_rewarded_actors, settled
 from genco.serving.tables import decisions
 
-MOST_ROWS = 50_000  # judged at once: the newest
+MOST_DECISIONS = 200_000  # looked through in a round: at more than these in `judged_us` a judgement is final sooner
 TAKEN_FOR_FORGED = 0.5
 Rows = Sequence[Joined]
 
@@ -44,11 +43,20 @@ class ForgedRows:
         )
 
 
+def judged_from(connection: Connection, stop: int, limits: ActorLimits) -> int:
+    """Time from which rewards of decisions before `stop` are open to judgement: that of the oldest of the newest
+    `MOST_DECISIONS`, `judged_us` back at the most."""
+    start = stop - limits.judged_us
+    within = (decisions.c.decided_at >= start, decisions.c.decided_at < stop)
+    newest = select(decisions.c.decided_at).where(*within).order_by(decisions.c.decided_at.desc())
+    oldest = connection.execute(newest.offset(MOST_DECISIONS - 1).limit(1)).scalar()
+    return start if oldest is None else oldest
+
+
 def suspects(connection: Connection, start: int, stop: int, limits: ActorLimits, rate_of: str) -> list[Joined]:
     """Settled decisions with start <= decided_at < stop of actors with rewards enough to be judged."""
     only = of_rewarded_actors(start, stop, rate_of, LEAST_REWARDS)
-    rows = settled(connection, start, stop, limits=limits, rate_of=rate_of, only=only)
-    return list(deque(rows, maxlen=MOST_ROWS))
+    return list(settled(connection, start, stop, limits=limits, rate_of=rate_of, only=only))
 
 
 def forged_rows(optimizer: Optimizer, rows: Rows) -> ForgedRows:
@@ -87,15 +95,17 @@ def forged_ids(
     limits: ActorLimits,
     renamed: Callable[[Rows], Rows],
 ) -> frozenset[str]:
-    """Decisions before `until` whose reward is taken for forged, judged over one stretch of `judged_us` after another.
+    """Decisions before `until` whose reward is taken for forged, judged over one stretch of at most `judged_us`
+    and about `MOST_DECISIONS` before another.
     renamed: rows with the names that the optimizer's catalogue has."""
     if not limits.judged_us:
         return frozenset()
     found: set[str] = set()
-    start = connection.execute(select(func.min(decisions.c.decided_at))).scalar()
-    while start is not None and start < until:
-        stop = min(start + limits.judged_us, until)
+    first = connection.execute(select(func.min(decisions.c.decided_at))).scalar()
+    stop = until
+    while first is not None and stop > first:
+        start = judged_from(connection, stop, limits)
         rows = renamed(suspects(connection, start, stop, limits, optimizer.meta.reward))
         found.update(row.event_id for row in forged_rows(optimizer, rows).rows)
-        start = stop
+        stop = start
     return frozenset(found)

@@ -29,7 +29,7 @@ from genco.serving.alarms import ACTORS_LEFT_OUT, REWARDS_FORGED, raise_once
 from genco.serving.arms import Arm
 from genco.serving.candidate_sets import read_sets
 from genco.serving.encoded_rows import encode_rows
-from genco.serving.forged_evidence import ForgedRows, forged_rows, suspects
+from genco.serving.forged_evidence import ForgedRows, forged_rows, judged_from, suspects
 from genco.serving.joiner import Joined, settled
 from genco.serving.named_apart import NamedApart
 from genco.serving.registry import RUN, load_evidence
@@ -109,8 +109,7 @@ class Learner:
         )
         num_products = arm.base.catalogue.num_products
         evidence = state.evidence.over(num_products).faded(0.5**half_lives) + fresh.of_first(num_products)
-        open_from = max(state.open_from, stop - service.limits.judged_us)
-        out_for_good, out_for_now = self._forged(arm, state, stop, open_from)
+        open_from, out_for_good, out_for_now = self._forged(arm, state, stop)
         evidence += out_for_good
         num_rows = state.num_rows + len(encoded.product)
         version = service.live.serve_learned(
@@ -127,17 +126,17 @@ class Learner:
         self._tell_left_out(len(rows), len(rows) - len(counting))
         return len(rows)
 
-    def _forged(
-        self, arm: Arm, state: LearnedState, stop: int, open_from: int
-    ) -> tuple[OnlineEvidence, OnlineEvidence]:
-        """What takes forged rewards out of the evidence: of decisions before `open_from`, and of later ones."""
+    def _forged(self, arm: Arm, state: LearnedState, stop: int) -> tuple[int, OnlineEvidence, OnlineEvidence]:
+        """The time from which judgements stay open; what takes forged rewards out of the evidence: of decisions before
+        it, and of later ones."""
         service, num_products = self._service, arm.base.catalogue.num_products
         nothing = OnlineEvidence.nothing(arm.base.model.layout.num_weights, num_products)
         if not service.limits.judged_us:
-            return nothing, nothing
-        start = min(state.open_from, stop - service.limits.judged_us)
+            return max(state.open_from, stop), nothing, nothing
         with service.engine.connect() as connection:
             be_patient(connection)
+            judged = judged_from(connection, stop, service.limits)
+            start, open_from = min(state.open_from, judged), max(state.open_from, judged)
             rows = suspects(connection, start, stop, service.limits, arm.base.meta.reward)
         _, current, rows = self._with_candidates(arm.base, arm.model.optimizer, rows)
         found = forged_rows(current, rows)
@@ -147,7 +146,7 @@ class Learner:
         self._tell_forged(found, int((at >= state.learned_to).sum()))
         closed = found.taken_out(current, learned & (at < open_from), weight)
         still_open = found.taken_out(current, learned & (at >= open_from), weight)
-        return closed.of_first(num_products), still_open.of_first(num_products)
+        return open_from, closed.of_first(num_products), still_open.of_first(num_products)
 
     def _tell_forged(self, found: ForgedRows, fresh: int) -> None:
         """Say how many rewards are taken for forged; an alarm where there are such among those just settled."""
