@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -36,6 +35,7 @@ from genco.storage.duplicate_ids import duplicate_id_findings
 from genco.storage.impression_checks import ImpressionJoiner, schema_findings
 from genco.storage.impression_files import IMPRESSIONS_FOLDER, ROW_GROUP_ROWS, ImpressionFile
 from genco.storage.parquet_table import write_parquet_table
+from genco.storage.part_folder import part_folder
 from genco.storage.toml_file import save_toml
 from genco.storage.toml_keys import unknown_value
 from genco.storage.violation import Finding, raise_first
@@ -84,7 +84,8 @@ class DatasetWriter:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = self._path.parent / f".{self._path.name}.{uuid.uuid4().hex}.part"
+        self._part = part_folder(self._path)
+        self._folder = self._part.__enter__()
         for name in ("catalogue", IMPRESSIONS_FOLDER):
             (self._folder / name).mkdir(parents=True)
         return self
@@ -98,7 +99,7 @@ class DatasetWriter:
         finally:
             if self._file is not None:
                 self._file.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._part.__exit__(kind, error, trace)
 
     def write_products(self, products: pl.DataFrame) -> None:
         """product_id and feature columns."""
