@@ -32,7 +32,7 @@ class EncodedRows:
 
 
 def encode_rows(optimizer: Optimizer, rows: Sequence[Joined]) -> EncodedRows:
-    """Joined decisions as arrays. What the catalogue does not know is left out; rewards above 1 count as 1."""
+    """Joined decisions as arrays. What the catalogue does not know is left out."""
     products, elements = optimizer.catalogue.product_rows, optimizer.catalogue.element_rows
     contexts: dict[str, NDArray[np.float32]] = {}
     kept: list[tuple[int, list[int], NDArray[np.float32], float, int]] = []
@@ -48,7 +48,7 @@ def encode_rows(optimizer: Optimizer, rows: Sequence[Joined]) -> EncodedRows:
                 contexts[key] = optimizer.context(known)
             except GencoError:
                 continue
-        kept.append((product, combination, contexts[key], min(row.reward, 1.0), place))
+        kept.append((product, combination, contexts[key], row.reward, place))
     size = len(kept)
     return EncodedRows(
         np.array([row[0] for row in kept], dtype=np.int32),

@@ -22,7 +22,7 @@ from genco.serving.encoded_rows import EncodedRows, encode_rows
 from genco.serving.joiner import Joined, of_rewarded_actors, settled
 from genco.serving.tables import decisions
 
-MOST_DECISIONS = 200_000  # looked through in a round: at more than these in `judged_us` a judgement is final sooner
+MOST_DECISIONS = 100_000  # looked through in a round: at more than these in `judged_us` a judgement is final sooner
 TAKEN_FOR_FORGED = 0.5
 Rows = Sequence[Joined]
 
