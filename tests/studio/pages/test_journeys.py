@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from tests.kits.running_service import RunningService
 from tests.kits.studio_pages import counted
 
@@ -49,3 +49,41 @@ def test_a_page_on_paper_has_no_controls(page: Page) -> None:
     for left_out in ("nav.side", ".tools", ".filters"):
         assert not page.locator(left_out).first.is_visible()
     assert page.pdf()[:4] == b"%PDF"
+
+
+def test_from_a_product_to_a_control_and_back_by_keyboard_alone(page: Page) -> None:
+    page.goto("/studio/product?id=p00002")
+    expect(page.get_by_role("navigation").get_by_role("link", name="Products")).to_have_attribute(
+        "aria-current", "page"
+    )
+    select = page.locator("#by-hand").get_by_label("title", exact=True)
+    tab_to(page, select)
+    with page.expect_response("**/product/by-hand?**"):
+        page.keyboard.press("ArrowDown")
+    enter(page, page.get_by_role("link", name="Control what it shows"))
+    page.wait_for_url("**/studio/controls?**")
+    enter(page, page.get_by_role("link", name="Stop in one product"))
+    tab_to(page, page.get_by_label("Element", exact=True))
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Apply now")).to_be_visible()
+    enter(page, page.get_by_role("button", name="Apply now"))
+    expect(page.get_by_text("Done.", exact=True)).to_be_visible()
+    enter(page, page.get_by_role("link", name="Undo change").first)
+    enter(page, page.get_by_role("button", name="Undo now"))
+    expect(page.get_by_text("Done.", exact=True)).to_be_visible()
+
+
+def enter(page: Page, there: Locator) -> None:
+    tab_to(page, there)
+    page.keyboard.press("Enter")
+
+
+def tab_to(page: Page, there: Locator) -> None:
+    """By Tab alone; what has the focus shows it by an outline."""
+    expect(there).to_be_visible()
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        if there.evaluate("element => element === document.activeElement"):
+            break
+    expect(there).to_be_focused()
+    assert there.evaluate("element => getComputedStyle(element).outlineStyle") != "none"

@@ -52,6 +52,7 @@ def test_few_rows_are_refused_and_the_page_says_why(client: StudioClient) -> Non
     page = client.page("/studio/policy", rows=500)
     assert row["value"] is None and row["refused"]
     assert ">refused</span>" in page and "What a refusal means, and what to do" in page
+    assert "gathers them in about" in page
 
 
 def test_values_are_those_of_the_report(client: StudioClient, pairs_run: RunFolder, tmp_path: Path) -> None:
