@@ -10,9 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from genco.cli.options import AsJson, Out, Overwrite, Seed
-from genco.cli.output import show
-
-SHOWN_ERRORS = 20
+from genco.cli.output import first_of, show
 
 
 class Format(StrEnum):
@@ -71,9 +69,7 @@ def import_(
     summary = IMPORTERS[format.value](source, out, impressions, seed, overwrite=overwrite, **extra)
     lines = [f"{out}: {summary.rows_written:,} of {summary.rows_read:,} rows of {summary.name}"]
     lines += [f"  dropped {count:,}: {reason.replace('_', ' ')}" for reason, count in summary.dropped.items() if count]
-    lines += [f"  left out: {error}" for error in summary.errors[:SHOWN_ERRORS]]
-    more = len(summary.errors) - SHOWN_ERRORS
-    lines += [f"  left out: {more:,} more, listed with --json"] if more > 0 else []
+    lines += first_of([f"left out: {error}" for error in summary.errors])
     lines += [f"  {note}" for note in summary.notes]
     lines += [f"  origin: {summary.origin}"] if summary.origin else []
     show({"dataset": str(out), **asdict(summary)}, "\n".join(lines), json)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
+
+SHOWN = 20
 
 
 def show(values: Mapping[str, Any], text: str, as_json: bool) -> None:
@@ -27,6 +29,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return str(value) if isinstance(value, Path) else value
+
+
+def first_of(reasons: Sequence[str]) -> list[str]:
+    """The first reasons as indented lines, and how many more there are."""
+    more = len(reasons) - SHOWN
+    return [f"  {reason}" for reason in reasons[:SHOWN]] + [f"  and {more:,} more, listed with --json"] * (more > 0)
 
 
 def number(value: Any) -> str:

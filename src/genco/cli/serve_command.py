@@ -48,7 +48,8 @@ def serve(
     from genco.serving.server import serve as run_server
 
     if (tls_cert is None) != (tls_key is None):
-        raise ConfigError("Options `--tls-cert` and `--tls-key` should be given together. Found one of them.")
+        found = "--tls-key" if tls_cert is None else "--tls-cert"
+        raise ConfigError(f"Options `--tls-cert` and `--tls-key` should be given together. Found `{found}` alone.")
     tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
 
     def say(text: str) -> None:

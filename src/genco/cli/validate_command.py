@@ -9,9 +9,7 @@ from typing import Annotated
 import typer
 
 from genco.cli.options import AsJson
-from genco.cli.output import show
-
-SHOWN_REASONS = 20
+from genco.cli.output import first_of, show
 
 
 def validate(
@@ -32,8 +30,7 @@ def validate(
     lines.append(f"{data}: {len(found):,} violations" if found else f"{data}: no violations")
     if left_out:
         lines.append(f"{len(left_out):,} products have no legal combination; training leaves them out:")
-        lines += [f"  {reason}" for reason in left_out[:SHOWN_REASONS]]
-        lines += [f"  and {len(left_out) - SHOWN_REASONS:,} more"] if len(left_out) > SHOWN_REASONS else []
+        lines += first_of(left_out)
     values = {
         "dataset": str(data),
         "valid": not found,
